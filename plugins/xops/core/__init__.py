@@ -1,0 +1,1 @@
+"""What we know: pure functions and frozen values. No Airflow, no service, no I/O."""

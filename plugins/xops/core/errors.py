@@ -1,0 +1,27 @@
+"""The two families of error: yours, which a retry cannot mend, and theirs, which it may."""
+
+
+class Misconfigured(ValueError):
+    """What was asked cannot be done as it stands: a wrong name, a missing file, a batch that is empty.
+
+    Operators turn it into a failure without retry. The message says where, what was wanted, what was found and
+    what to do.
+    """
+
+
+class Unavailable(ConnectionError):
+    """A service did not answer, or answered that it cannot now. Operators let Airflow retry it."""
+
+
+class Refused(Misconfigured):
+    """A gate said no: the evidence does not allow a publication, a promotion or a rollback."""
+
+
+class Fenced(Misconfigured):
+    """An earlier attempt of a task woke up after a later one had started; it may change nothing any more."""
+
+
+def bounded(text: object, limit: int = 500) -> str:
+    """Give ``text`` on one line of at most ``limit`` characters, for use inside an error message."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

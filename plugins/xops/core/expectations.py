@@ -1,0 +1,86 @@
+"""From a Great Expectations validation result (its JSON) to a Verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xops.core.errors import bounded
+from xops.core.verdict import Finding, Outcome, Verdict
+
+_LIMITS = ("min_value", "max_value", "value_set", "regex", "regex_list", "mostly", "type_", "type_list", "column_set")
+
+
+def judge_expectations(
+    suite: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    *,
+    columns: Sequence[str],
+    rows: int,
+    subject: str,
+    facts: Mapping[str, Any],
+) -> Verdict:
+    """Turn the results of a suite into a verdict with one finding for every expectation asked for.
+
+    Great Expectations passes many expectations on a table without rows or on a column without values: here such a
+    table is unknown. An expectation on a column that the table lacks fails and says which columns there are.
+
+    :param suite: the suite's expectations, as their configurations (``type``, ``kwargs``, ``severity``).
+    :param results: the validation result's ``results``, in any order; may be fewer than were asked for.
+    :param columns: the table's columns.
+    :param rows: the table's number of rows.
+    """
+    answered = {_identity(result["expectation_config"]): result for result in results}
+    findings = [_finding(asked, answered.get(_identity(asked)), columns, rows) for asked in suite]
+    if not rows:
+        findings.insert(0, Finding("row_count", "dataset", Outcome.UNKNOWN, 0, reason="the batch has no rows"))
+    return Verdict("data_test", subject, tuple(findings), {**facts, "rows": rows})
+
+
+def _finding(asked: Mapping[str, Any], result: Mapping[str, Any] | None, columns: Sequence[str], rows: int) -> Finding:
+    kwargs = asked.get("kwargs", {})
+    named = named_columns(kwargs)
+    check, subject = str(asked["type"]), ", ".join(named) or "dataset"
+    limit = {name: kwargs[name] for name in _LIMITS if kwargs.get(name) is not None} or None
+    absent = [column for column in named if column not in columns]
+    if absent and check != "expect_column_to_exist":
+        reason = f"no column {', '.join(absent)}; the batch has {bounded(', '.join(columns))}"
+        return Finding(check, subject, Outcome.FAIL, limit=limit, size=rows, reason=reason)
+    if result is None:
+        return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason="Great Expectations gave no result for it")
+    raised = _exception(result)
+    if raised:
+        return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=f"it could not be measured: {raised}")
+    measured = result.get("result") or {}
+    observed = measured.get("observed_value", measured.get("unexpected_count"))
+    reason = ""
+    if not result["success"] and measured.get("unexpected_count") is not None:
+        reason = (
+            f"{measured['unexpected_count']} of {measured.get('element_count', rows)} values are unexpected"
+            f" ({measured.get('unexpected_percent') or 0:.4g}%)"
+        )
+    return Finding(check, subject, _outcome(asked, bool(result["success"])), observed, limit, "", rows, reason)
+
+
+def named_columns(kwargs: Mapping[str, Any]) -> list[str]:
+    """Give the columns that an expectation's arguments name, in their order."""
+    single = [kwargs[name] for name in ("column", "column_A", "column_B") if isinstance(kwargs.get(name), str)]
+    return single + [str(column) for column in kwargs.get("column_list") or ()]
+
+
+def _outcome(asked: Mapping[str, Any], success: bool) -> Outcome:
+    if success:
+        return Outcome.PASS
+    return Outcome.FAIL if str(asked.get("severity") or "critical") == "critical" else Outcome.WARN
+
+
+def _exception(result: Mapping[str, Any]) -> str:
+    info = result.get("exception_info") or {}
+    nested = [info] if "raised_exception" in info else [item for item in info.values() if isinstance(item, Mapping)]
+    raised = [item for item in nested if item.get("raised_exception")]
+    return bounded(raised[0].get("exception_message") or "an exception without a message") if raised else ""
+
+
+def _identity(expectation: Mapping[str, Any]) -> str:
+    kwargs = {name: value for name, value in expectation.get("kwargs", {}).items() if name != "batch_id"}
+    return repr((str(expectation["type"]), sorted((name, repr(value)) for name, value in kwargs.items())))

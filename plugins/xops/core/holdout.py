@@ -1,0 +1,66 @@
+"""Rows set aside for judging: the same rows for every model that is ever trained on the dataset."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xops.core.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """Whole groups (days, customers) that no model of this dataset is trained on.
+
+    A group is set aside when the hash of its name falls below ``share``. The choice depends on nothing else, so a
+    candidate and the champion before it set the same groups aside and can be compared on them.
+
+    :param by: the column that names the group; rows of one group stay together, so neighbours do not leak.
+    :param share: the share of groups set aside, in (0, 1).
+    """
+
+    by: str
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise Misconfigured(f"holdout: a share in (0, 1) was wanted, found {self.share}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any] | Holdout) -> Holdout:
+        """Read it from a DAG file's dict.
+
+        :raises Misconfigured: for a name that is none of its own, or when ``by`` is missing.
+        """
+        if isinstance(settings, Holdout):
+            return settings
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise Misconfigured(f"holdout: {error}") from error
+
+    def mask(self, groups: NDArray[Any]) -> NDArray[np.bool_]:
+        """Give True for each row whose group is set aside.
+
+        :param groups: one value a row, shape (rows,); compared by their text.
+        """
+        names, inverse = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+        aside = np.array([_place(name) < self.share for name in names], dtype=bool)
+        mask: NDArray[np.bool_] = aside[inverse] if len(names) else np.zeros(0, dtype=bool)
+        return mask
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain JSON."""
+        return asdict(self)
+
+
+def _place(name: str) -> float:
+    """Give where ``name`` falls in [0, 1)."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64

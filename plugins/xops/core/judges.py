@@ -1,0 +1,196 @@
+"""Judging models and their scores: pure functions from measured numbers to a Verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xops.core.ranking import auc, auc_difference
+from xops.core.verdict import Finding, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def judge_scores(scores: NDArray[np.float64], *, subject: str, wanted_rows: int, facts: Mapping[str, Any]) -> Verdict:
+    """Judge what a model gave before anybody reads it: one probability a row, each in [0, 1].
+
+    :param scores: shape (rows,).
+    :param wanted_rows: how many rows were to be scored.
+    """
+    valid = int(np.count_nonzero((scores >= 0) & (scores <= 1)))
+    rows = Finding("row_count", subject, _outcome(len(scores) == wanted_rows > 0), len(scores), wanted_rows, "rows")
+    within = Finding("probability", subject, _outcome(valid == len(scores)), valid, len(scores), "rows", len(scores))
+    return Verdict("scores", subject, (rows, within), facts)
+
+
+def judge_performance(
+    labels: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    *,
+    subject: str,
+    reference_auc: float,
+    max_auc_drop: float,
+    max_calibration_gap: float,
+    min_rows: int,
+    facts: Mapping[str, Any],
+) -> Verdict:
+    """Judge a champion's scores once the labels have come.
+
+    Two findings: the fall of the area under the ROC curve from ``reference_auc``, and the calibration gap, which is
+    the absolute difference between the mean score and the share of positive labels. Both limits are inclusive.
+
+    :param labels: shape (rows,).
+    :param scores: shape (rows,), each in [0, 1].
+    :param reference_auc: the champion's area on the rows it was judged on before its promotion.
+    :param min_rows: below it, or with a class missing, the findings are unknown.
+    """
+    why_not = _too_little(labels, min_rows)
+    if why_not:
+        return Verdict("performance", subject, _unknown(("auc_drop", "calibration_gap"), subject, why_not), facts)
+    size = len(labels)
+    area = auc(labels, scores)
+    drop = reference_auc - area
+    share, mean = float(labels.mean()), float(scores.mean())
+    gap = abs(mean - share)
+    return Verdict(
+        "performance",
+        subject,
+        (
+            Finding(
+                "auc_drop", subject, _outcome(drop <= max_auc_drop), drop, max_auc_drop, size=size,
+                reason=f"AUC {area:.4f}, {reference_auc:.4f} when it was promoted (a drop of {max_auc_drop} is allowed)",
+            ),
+            Finding(
+                "calibration_gap", subject, _outcome(gap <= max_calibration_gap), gap, max_calibration_gap, size=size,
+                reason=f"mean score {mean:.4f}, share of positives {share:.4f} (a gap of {max_calibration_gap} is allowed)",
+            ),
+        ),
+        {**facts, "auc": area},
+    )  # fmt: skip
+
+
+def judge_candidate(
+    labels: NDArray[np.bool_],
+    candidate: NDArray[np.float64],
+    champion: NDArray[np.float64] | None,
+    *,
+    subject: str,
+    min_auc: float,
+    min_gain: float,
+    min_rows: int,
+    confidence: float,
+    facts: Mapping[str, Any],
+) -> Verdict:
+    """Judge a candidate on rows that neither it nor the champion was trained on.
+
+    It passes when its area under the ROC curve is at least ``min_auc`` and, where there is a champion, when the lower
+    end of DeLong's interval of the gain is above ``min_gain``: by chance alone a candidate that is no better passes
+    with probability (1 - confidence) / 2 at most.
+
+    :param labels: shape (rows,).
+    :param candidate: the candidate's scores, shape (rows,).
+    :param champion: the champion's scores on the same rows; None when there is no champion.
+    :param min_rows: below it, or with a class missing, the findings are unknown.
+    """
+    wanted = ("auc",) if champion is None else ("auc", "auc_gain")
+    why_not = _too_little(labels, min_rows) or _not_finite(candidate, "candidate") or _not_finite(champion, "champion")
+    if why_not:
+        return Verdict("evaluation", subject, _unknown(wanted, subject, why_not), facts)
+    size = len(labels)
+    area = auc(labels, candidate)
+    findings = [Finding("auc", subject, _outcome(area >= min_auc), area, min_auc, size=size)]
+    measured: dict[str, Any] = {"auc": area, "champion_auc": None}
+    if champion is not None:
+        compared = auc_difference(labels, candidate, champion, confidence=confidence)
+        measured["champion_auc"] = compared.second
+        findings.append(
+            Finding(
+                "auc_gain",
+                subject,
+                _outcome(compared.low > min_gain),
+                compared.first - compared.second,
+                min_gain,
+                size=size,
+                reason=f"AUC {compared.first:.4f} against the champion's {compared.second:.4f}: gain between "
+                f"{compared.low:+.4f} and {compared.high:+.4f} at {confidence:.0%}, more than {min_gain:+.4f} is wanted",
+            )  # fmt: skip
+        )
+    return Verdict("evaluation", subject, tuple(findings), {**facts, **measured})
+
+
+def judge_drift(
+    columns: Sequence[str],
+    found: Mapping[str, tuple[str, float, float]],
+    missing: Mapping[str, str],
+    *,
+    subject: str,
+    max_share: float,
+    sizes: tuple[int, int],
+    min_rows: int,
+    facts: Mapping[str, Any],
+) -> Verdict:
+    """Judge how far the current rows are from the reference, column by column and as a whole.
+
+    A column that drifted alone is a warning; the dataset fails when the share of drifted columns reaches
+    ``max_share``. Every column asked for has a finding: one that could not be measured is unknown.
+
+    :param columns: the columns asked for.
+    :param found: by column, the method, its distance, and the limit at which it counts as drifted.
+    :param missing: by column that could not be measured, the reason.
+    :param max_share: share of drifted columns, in (0, 1], at which the dataset fails (inclusive).
+    :param sizes: rows of the reference and of the current side.
+    :param min_rows: with fewer rows on either side, nothing is measured: distances of small samples are noise.
+    """
+    if min(sizes) < min_rows or not columns:
+        why = f"{sizes[0]} reference and {sizes[1]} current rows, at least {min_rows} of each are needed"
+        return Verdict("drift", subject, _unknown((*columns, "dataset"), subject, why), facts)
+    findings = []
+    for column in columns:
+        if column in found:
+            method, distance, limit = found[column]
+            moved = not distance < limit  # NaN counts as moved
+            outcome = Outcome.WARN if moved else Outcome.PASS
+            findings.append(Finding(method, column, outcome, distance, limit, size=sizes[1]))
+        else:
+            why = missing.get(column, "the drift report has no word about this column")
+            findings.append(Finding("drift", column, Outcome.UNKNOWN, reason=why))
+    drifted = [finding.subject for finding in findings if finding.outcome is Outcome.WARN]
+    share = len(drifted) / len(columns)
+    findings.append(
+        Finding(
+            "share_of_drifted_columns",
+            "dataset",
+            _outcome(share < max_share),
+            share,
+            max_share,
+            size=sizes[1],
+            reason=f"{len(drifted)} of {len(columns)} columns drifted: {', '.join(drifted) or 'none'}",
+        )  # fmt: skip
+    )
+    return Verdict("drift", subject, tuple(findings), facts)
+
+
+def _outcome(holds: bool | np.bool_) -> Outcome:
+    return Outcome.PASS if holds else Outcome.FAIL
+
+
+def _unknown(checks: Sequence[str], subject: str, why: str) -> tuple[Finding, ...]:
+    return tuple(Finding(check, subject, Outcome.UNKNOWN, reason=why) for check in checks)
+
+
+def _too_little(labels: NDArray[np.bool_], min_rows: int) -> str:
+    positive = int(np.count_nonzero(labels))
+    if len(labels) < max(min_rows, 1):
+        return f"{len(labels)} labelled rows, at least {max(min_rows, 1)} are needed"
+    if positive in (0, len(labels)):
+        return f"all {len(labels)} labels are {'positive' if positive else 'negative'}, both classes are needed"
+    return ""
+
+
+def _not_finite(scores: NDArray[np.float64] | None, whose: str) -> str:
+    if scores is None or bool(np.isfinite(scores).all()):
+        return ""
+    return f"{int(np.count_nonzero(~np.isfinite(scores)))} of the {whose}'s scores are not finite"

@@ -1,0 +1,129 @@
+"""The one value that flows through everything: a check's answer, made of findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from xops.core.strict_json import plain
+
+
+class Outcome(StrEnum):
+    """What was found. ``unknown`` means not measured; it never passes a gate."""
+
+    PASS = "pass"  # noqa: S105 - the word, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+    @property
+    def passes(self) -> bool:
+        """Whether a gate lets it through."""
+        return self in (Outcome.PASS, Outcome.WARN)
+
+
+_WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Give the worst of ``outcomes``: fail, unknown, warn, pass; of none, unknown."""
+    seen = set(outcomes)
+    return next((outcome for outcome in _WORST_FIRST if outcome in seen), Outcome.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One measured thing against one limit.
+
+    :param check: what was measured, e.g. ``wasserstein`` or ``expect_column_values_to_be_unique``.
+    :param subject: of what: a column, a slice, a model version, or the dataset itself.
+    :param outcome: pass, warn, fail or unknown.
+    :param observed: the measured value; None when there is none.
+    :param limit: the value or values it was held against.
+    :param unit: the unit of ``observed``; empty for a plain number.
+    :param size: how many rows it was measured on; None when that is not a number of rows.
+    :param reason: one sentence for a person; required where the outcome is unknown.
+    """
+
+    check: str
+    subject: str
+    outcome: Outcome
+    observed: Any = None
+    limit: Any = None
+    unit: str = ""
+    size: int | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outcome", Outcome(self.outcome))
+        object.__setattr__(self, "observed", plain(self.observed))
+        object.__setattr__(self, "limit", plain(self.limit))
+        if self.outcome is Outcome.UNKNOWN and not self.reason:
+            raise ValueError(f"{self.check} on {self.subject}: an unknown outcome needs its reason")
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        measured = f"{self.observed}{' ' + self.unit if self.unit else ''} against {self.limit}"
+        return f"{self.check} on {self.subject}: {self.reason or measured}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A check's answer about one subject.
+
+    The outcome is the worst of the findings; a verdict without findings is unknown, because nothing was measured.
+
+    :param check: the kind of check: ``data_test``, ``drift``, ``performance``, ``evaluation``...
+    :param subject: what was judged: ``nyc.flights@123`` or ``models:/flights_delay/2``.
+    :param findings: what was measured.
+    :param facts: what else a reader needs: versions, batch, sizes. Plain JSON values.
+    """
+
+    check: str
+    subject: str
+    findings: tuple[Finding, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of the findings."""
+        return worst(finding.outcome for finding in self.findings)
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The findings that no gate lets through."""
+        return tuple(finding for finding in self.findings if not finding.outcome.passes)
+
+    def __str__(self) -> str:
+        """Say the outcome and at most five findings that led to it."""
+        notable = [f for f in self.findings if f.outcome is self.outcome and f.outcome is not Outcome.PASS]
+        said = "; ".join(str(finding) for finding in notable[:5])
+        more = f"; and {len(notable) - 5} more" if len(notable) > 5 else ""
+        return f"{self.check} of {self.subject}: {self.outcome}" + (f" ({said}{more})" if said else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain strict JSON."""
+        return {
+            "check": self.check,
+            "subject": self.subject,
+            "outcome": str(self.outcome),
+            "findings": [plain(asdict(finding)) for finding in self.findings],
+            "facts": plain(self.facts),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Verdict:
+        """Read what :meth:`to_json` wrote.
+
+        :raises ValueError: when the outcome written differs from the one that the findings give.
+        """
+        findings = tuple(Finding(**finding) for finding in document["findings"])
+        verdict = cls(document["check"], document["subject"], findings, dict(document.get("facts", {})))
+        if verdict.outcome != document["outcome"]:
+            raise ValueError(
+                f"verdict {verdict.check} of {verdict.subject} says {document['outcome']}, "
+                f"its findings say {verdict.outcome}"
+            )
+        return verdict
