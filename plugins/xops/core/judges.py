@@ -60,16 +60,26 @@ def judge_performance(
         subject,
         (
             Finding(
-                "auc_drop", subject, _outcome(drop <= max_auc_drop), drop, max_auc_drop, size=size,
-                reason=f"AUC {area:.4f}, {reference_auc:.4f} when it was promoted (a drop of {max_auc_drop} is allowed)",
+                "auc_drop",
+                subject,
+                _outcome(drop <= max_auc_drop),
+                drop,
+                max_auc_drop,
+                size=size,
+                reason=f"AUC {area:.4f}, it was {reference_auc:.4f} at promotion; a drop of {max_auc_drop} is allowed",
             ),
             Finding(
-                "calibration_gap", subject, _outcome(gap <= max_calibration_gap), gap, max_calibration_gap, size=size,
-                reason=f"mean score {mean:.4f}, share of positives {share:.4f} (a gap of {max_calibration_gap} is allowed)",
+                "calibration_gap",
+                subject,
+                _outcome(gap <= max_calibration_gap),
+                gap,
+                max_calibration_gap,
+                size=size,
+                reason=f"mean score {mean:.4f}, {share:.4f} were positive; a gap of {max_calibration_gap} is allowed",
             ),
         ),
         {**facts, "auc": area},
-    )  # fmt: skip
+    )
 
 
 def judge_candidate(
@@ -115,8 +125,8 @@ def judge_candidate(
                 min_gain,
                 size=size,
                 reason=f"AUC {compared.first:.4f} against the champion's {compared.second:.4f}: gain between "
-                f"{compared.low:+.4f} and {compared.high:+.4f} at {confidence:.0%}, more than {min_gain:+.4f} is wanted",
-            )  # fmt: skip
+                f"{compared.low:+.4f} and {compared.high:+.4f} at {confidence:.0%}, more than {min_gain:+.4f} wanted",
+            )
         )
     return Verdict("evaluation", subject, tuple(findings), {**facts, **measured})
 
@@ -168,7 +178,7 @@ def judge_drift(
             max_share,
             size=sizes[1],
             reason=f"{len(drifted)} of {len(columns)} columns drifted: {', '.join(drifted) or 'none'}",
-        )  # fmt: skip
+        )
     )
     return Verdict("drift", subject, tuple(findings), facts)
 

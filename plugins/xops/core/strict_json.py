@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one return a class reads best
     """Give ``value`` as dicts, lists, strings, numbers, booleans and None.
 
     Non-finite numbers become the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``: they are findings too, and

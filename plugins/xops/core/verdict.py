@@ -24,6 +24,7 @@ class Outcome(StrEnum):
         return self in (Outcome.PASS, Outcome.WARN)
 
 
+_QUOTED = 5  # findings that a verdict's sentence quotes at most
 _WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS)
 
 
@@ -97,10 +98,10 @@ class Verdict:
         return tuple(finding for finding in self.findings if not finding.outcome.passes)
 
     def __str__(self) -> str:
-        """Say the outcome and at most five findings that led to it."""
+        """Say the outcome and the first findings that led to it."""
         notable = [f for f in self.findings if f.outcome is self.outcome and f.outcome is not Outcome.PASS]
-        said = "; ".join(str(finding) for finding in notable[:5])
-        more = f"; and {len(notable) - 5} more" if len(notable) > 5 else ""
+        said = "; ".join(str(finding) for finding in notable[:_QUOTED])
+        more = f"; and {len(notable) - _QUOTED} more" if len(notable) > _QUOTED else ""
         return f"{self.check} of {self.subject}: {self.outcome}" + (f" ({said}{more})" if said else "")
 
     def to_json(self) -> dict[str, Any]:
