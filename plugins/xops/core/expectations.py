@@ -8,12 +8,12 @@ from typing import Any
 from xops.core.errors import bounded
 from xops.core.verdict import Finding, Outcome, Verdict
 
-_LIMITS = ("min_value", "max_value", "value_set", "regex", "regex_list", "mostly", "type_", "type_list", "column_set")
+_SUBJECT = ("column", "column_A", "column_B", "column_list", "batch_id")  # the arguments that are no limit
 
 
 def judge_expectations(
     suite: Sequence[Mapping[str, Any]],
-    results: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any] | None],
     *,
     columns: Sequence[str],
     rows: int,
@@ -26,12 +26,11 @@ def judge_expectations(
     table is unknown. An expectation on a column that the table lacks fails and says which columns there are.
 
     :param suite: the suite's expectations, as their configurations (``type``, ``kwargs``, ``severity``).
-    :param results: the validation result's ``results``, in any order; may be fewer than were asked for.
+    :param results: for each of them the validation result's entry, in the same order; None where there is none.
     :param columns: the table's columns.
     :param rows: the table's number of rows.
     """
-    answered = {_identity(result["expectation_config"]): result for result in results}
-    findings = [_finding(asked, answered.get(_identity(asked)), columns, rows) for asked in suite]
+    findings = [_finding(asked, result, columns, rows) for asked, result in zip(suite, results, strict=True)]
     if not rows:
         findings.insert(0, Finding("row_count", "dataset", Outcome.UNKNOWN, 0, reason="the batch has no rows"))
     return Verdict("data_test", subject, tuple(findings), {**facts, "rows": rows})
@@ -41,7 +40,7 @@ def _finding(asked: Mapping[str, Any], result: Mapping[str, Any] | None, columns
     kwargs = asked.get("kwargs", {})
     named = named_columns(kwargs)
     check, subject = str(asked["type"]), ", ".join(named) or "dataset"
-    limit = {name: kwargs[name] for name in _LIMITS if kwargs.get(name) is not None} or None
+    limit = {name: value for name, value in kwargs.items() if name not in _SUBJECT and value is not None} or None
     absent = [column for column in named if column not in columns]
     if absent and check != "expect_column_to_exist":
         reason = f"no column {', '.join(absent)}; the batch has {bounded(', '.join(columns))}"
@@ -79,8 +78,3 @@ def _exception(result: Mapping[str, Any]) -> str:
     nested = [info] if "raised_exception" in info else [item for item in info.values() if isinstance(item, Mapping)]
     raised = [item for item in nested if item.get("raised_exception")]
     return bounded(raised[0].get("exception_message") or "an exception without a message") if raised else ""
-
-
-def _identity(expectation: Mapping[str, Any]) -> str:
-    kwargs = {name: value for name, value in expectation.get("kwargs", {}).items() if name != "batch_id"}
-    return repr((str(expectation["type"]), sorted((name, repr(value)) for name, value in kwargs.items())))

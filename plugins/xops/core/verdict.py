@@ -100,9 +100,11 @@ class Verdict:
     def __str__(self) -> str:
         """Say the outcome and the first findings that led to it."""
         notable = [f for f in self.findings if f.outcome is self.outcome and f.outcome is not Outcome.PASS]
-        said = "; ".join(str(finding) for finding in notable[:_QUOTED])
-        more = f"; and {len(notable) - _QUOTED} more" if len(notable) > _QUOTED else ""
-        return f"{self.check} of {self.subject}: {self.outcome}" + (f" ({said}{more})" if said else "")
+        said = list({finding.reason or str(finding): str(finding) for finding in notable}.values())
+        more = f"; and {len(said) - _QUOTED} more" if len(said) > _QUOTED else ""
+        return f"{self.check} of {self.subject}: {self.outcome}" + (
+            f" ({'; '.join(said[:_QUOTED])}{more})" if said else ""
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON."""

@@ -1,0 +1,22 @@
+"""The tables, the model and the assets of the flights example."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from airflow.sdk import Asset
+
+MODEL = "flights_delay"
+FLIGHTS_TABLE = "nyc.flights"
+LABELS_TABLE = "nyc.labels"
+SCORES_TABLE = "nyc.scores"
+
+FLIGHTS = Asset(name="flights", uri="x-iceberg://nyc/flights")
+LABELS = Asset(name="flight_labels", uri="x-iceberg://nyc/labels")
+SCORES = Asset(name="flight_scores", uri="x-iceberg://nyc/scores")
+CHAMPION = Asset(name="flights_delay_champion", uri="x-mlflow://flights_delay/champion")
+RETRAIN = Asset(name="flights_delay_retrain", uri="x-xops://flights_delay/retrain")
+
+INCLUDE = Path(os.environ.get("XOPS_INCLUDE", Path(__file__).parents[2] / "include"))
+LANDING = os.environ.get("XOPS_LANDING", str(INCLUDE / "data"))

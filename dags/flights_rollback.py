@@ -1,0 +1,27 @@
+"""Put a former champion back, by hand."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param, dag
+
+from flights.assets import CHAMPION, MODEL
+from xops.operators.promotion import RollbackModelOperator
+
+
+@dag(
+    schedule=None,
+    params={
+        "to": Param("previous", type="string", title="Version", description="`previous`, or a version's number"),
+        "reason": Param("", type="string", minLength=1, title="Reason", description="Kept in the promotion log"),
+    },
+    tags=["xops", "serving"],
+    max_active_runs=1,
+)
+def flights_rollback():
+    """Make the previous champion, or one named, the champion again."""
+    RollbackModelOperator(
+        task_id="rollback", model=MODEL, to="{{ params.to }}", reason="{{ params.reason }}", outlets=[CHAMPION]
+    )
+
+
+flights_rollback()

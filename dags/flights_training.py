@@ -1,0 +1,50 @@
+"""Train a candidate, judge it on days that nobody trained on, and promote it if it is better."""
+
+from __future__ import annotations
+
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
+
+from flights.assets import CHAMPION, FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN
+from flights.delay import FEATURES, TARGET
+from xops.operators.promotion import PromoteModelOperator
+from xops.operators.training import EvaluateModelOperator, TrainModelOperator
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 4 1 * *", timezone="UTC"), assets=[RETRAIN]),
+    params={
+        "learning_rate": Param(0.08, type="number", exclusiveMinimum=0, maximum=1, title="Learning rate"),
+        "max_iter": Param(150, type="integer", minimum=1, maximum=2000, title="Trees"),
+        "seed": Param(0, type="integer", title="Seed"),
+        "shuffle_labels": Param(False, type="boolean", title="Shuffle the labels", description="To see it refused"),
+    },
+    render_template_as_native_obj=True,
+    max_active_runs=1,
+    tags=["xops", "training"],
+)
+def flights_training():
+    """Each month, by hand, or when the monitoring asks: train on the newest three months, judge, promote."""
+    candidate = TrainModelOperator(
+        task_id="train",
+        model=MODEL,
+        train="flights.delay.fit",
+        features=FLIGHTS_TABLE,
+        labels=LABELS_TABLE,
+        on="flight_id",
+        target=TARGET,
+        columns=FEATURES,
+        holdout={"by": "day", "share": 0.2},
+        window=3,
+        params_given="{{ params }}",
+    )
+    judged = EvaluateModelOperator(task_id="evaluate", candidate=candidate.output, min_auc=0.6, gate="skip")
+    PromoteModelOperator(
+        task_id="promote",
+        candidate=candidate.output,
+        verdicts=[judged.output],
+        reason="better on the held-out days",
+        outlets=[CHAMPION],
+    )
+
+
+flights_training()

@@ -1,0 +1,1 @@
+"""Judges that need a field library: Great Expectations, Evidently."""

@@ -1,0 +1,306 @@
+"""Data versions as Iceberg snapshots: a batch lands on an audit branch, and `main` moves only when it may."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+
+from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.evidence import slug
+from xops.core.versions import DataVersion
+from xops.hooks import settings
+from xops.hooks.once import first_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+BATCH = "batch"  # the column, added at staging, that says which batch a row came with
+_RACES = 20
+
+
+class IcebergHook(BaseHook):
+    """Tables of one Iceberg catalog.
+
+    :param conn_id: an Airflow connection: ``host`` is the catalog's URI, ``login`` and ``password`` its credentials,
+        ``extra`` its further properties as pyiceberg names them (``type``, ``warehouse``, ``s3.endpoint``...). Where
+        no such connection exists, the catalog is an SQLite file under AIRFLOW_HOME, for one machine only.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "iceberg_default"
+    conn_type = "iceberg"
+    hook_name = "Iceberg (xops)"
+
+    def __init__(self, conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self._catalog: Catalog | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog, opened at first use.
+
+        :raises Misconfigured: when the properties do not describe one.
+        :raises Unavailable: when it does not answer.
+        """
+        if self._catalog is None:
+            self._catalog = self._open()
+        return self._catalog
+
+    def stage(self, rows: pa.Table, *, table: str, batch: str) -> DataVersion:
+        """Put the rows of a batch onto its audit branch; ``main`` does not move.
+
+        On the branch they stand in for whatever rows of that batch the table has, so a batch that is delivered or
+        staged again is never doubled. The table is made at the first batch, partitioned by batch.
+
+        :param rows: any schema that fits the table's.
+        :raises Misconfigured: when there are no rows or they do not fit.
+        """
+        import pyarrow as pa
+        from pyiceberg.exceptions import CommitFailedException
+
+        if not rows.num_rows:
+            raise Misconfigured(f"{table}: batch {batch} has no rows; at least one was wanted")
+        if BATCH in rows.column_names:
+            rows = rows.drop_columns([BATCH])
+        rows = rows.append_column(BATCH, pa.array([batch] * rows.num_rows, pa.string()))
+        for _ in range(_RACES):
+            target = self._table(table, rows.schema)
+            with contextlib.suppress(CommitFailedException):
+                return self._stage_once(target, rows, table, batch)
+        raise Unavailable(f"{table}: others wrote {_RACES} times while batch {batch} was staged; try again later")
+
+    def _stage_once(self, target: Table, rows: pa.Table, table: str, batch: str) -> DataVersion:
+        from pyiceberg.expressions import EqualTo
+        from pyiceberg.table.update.snapshot import ManageSnapshots
+
+        _fits(rows.schema, target, batch)
+        branch, head = f"audit-{slug(batch)}", _head(target)
+        if branch in target.refs():
+            target.manage_snapshots().remove_branch(branch).commit()
+        with target.transaction() as staging:
+            ManageSnapshots(staging).create_branch(head, branch).commit()
+            if batch in self._batches(target, head):
+                staging.delete(EqualTo(BATCH, batch), branch=branch)
+            staging.append(rows, {"xops.batch": batch}, branch=branch)
+        staged = target.snapshot_by_name(branch)
+        return DataVersion(table, str(staged.snapshot_id), batch, branch, rows.num_rows)  # type: ignore[union-attr]
+
+    def publish(self, version: DataVersion) -> DataVersion:
+        """Move ``main`` to a staged batch in one atomic step; publishing it again changes nothing.
+
+        When ``main`` moved since the batch was staged, the same rows are staged anew on top of it first.
+
+        :raises Misconfigured: when the batch is neither staged nor published.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+
+        for _ in range(_RACES):
+            target = self.table(version.table)
+            if int(version.snapshot) in _history(target):
+                return DataVersion(version.table, version.snapshot, version.batch, "", version.rows)
+            if version.branch not in target.refs():
+                raise Misconfigured(
+                    f"{version.name}: audit branch {version.branch} is gone, so there is nothing to publish; "
+                    "stage the batch again"
+                )
+            if _head(target) not in _history(target, int(version.snapshot)):
+                rows = self.rows(version, batches=[version.batch])
+                version = self.stage(rows, table=version.table, batch=version.batch)
+                continue
+            with contextlib.suppress(CommitFailedException):
+                snapshots = target.manage_snapshots()
+                snapshots.set_current_snapshot(int(version.snapshot)).remove_branch(version.branch).commit()
+        raise Unavailable(
+            f"{version.table}: main was moved by others {_RACES} times while batch {version.batch} waited"
+        )
+
+    def quarantine(self, version: DataVersion) -> str:
+        """Set a staged batch aside under a branch of its own, with every row; ``main`` does not move.
+
+        :returns: the branch: ``quarantine-<batch>-<snapshot>``.
+        """
+        target = self.table(version.table)
+        branch = f"quarantine-{slug(version.batch)}-{version.snapshot}"
+        if branch not in target.refs():
+            snapshots = target.manage_snapshots().create_branch(int(version.snapshot), branch)
+            if version.branch in target.refs():
+                snapshots = snapshots.remove_branch(version.branch)
+            snapshots.commit()
+        return branch
+
+    def rows(
+        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Read a version.
+
+        :param columns: only these, in this order; None for all.
+        :param batches: only these; None for all.
+        :raises Misconfigured: when the version has expired or lacks a column.
+        """
+        from pyiceberg.expressions import AlwaysTrue, In
+
+        target = self.table(version.table)
+        if target.snapshot_by_id(int(version.snapshot)) is None:
+            raise Misconfigured(f"{version.name}: this snapshot has expired or never was; take another version")
+        names = [field.name for field in target.schema().fields]
+        absent = [column for column in columns or () if column not in names]
+        if absent:
+            raise Misconfigured(f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(names))}")
+        scan = target.scan(
+            In(BATCH, set(batches)) if batches is not None else AlwaysTrue(),
+            selected_fields=tuple(columns) if columns else ("*",),
+            snapshot_id=int(version.snapshot),
+        )
+        found = scan.to_arrow()
+        return found.select(list(columns)) if columns else found
+
+    def published(self, table: str) -> DataVersion | None:
+        """Give the version that ``main`` shows, or None while nothing was published."""
+        try:
+            target = self.table(table)
+        except Misconfigured:
+            return None
+        return DataVersion(table, str(_head(target))) if len(_history(target)) > 1 else None
+
+    def batches(self, version: DataVersion) -> dict[str, int]:
+        """Give the batches that a version holds, in order, each with its number of rows; read from metadata."""
+        return self._batches(self.table(version.table), int(version.snapshot))
+
+    def history(self, table: str) -> list[str]:
+        """Give the snapshots that ``main`` consists of, oldest first."""
+        return [str(snapshot) for snapshot in reversed(_history(self.table(table)))]
+
+    def table(self, table: str) -> Table:
+        """Open a table as it stands now.
+
+        :raises Misconfigured: when there is none, naming those there are.
+        """
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        with self._answering():
+            try:
+                return self.catalog.load_table(table)
+            except NoSuchTableError as error:
+                with contextlib.suppress(NoSuchNamespaceError):
+                    known = [".".join(name) for name in self.catalog.list_tables(table.rsplit(".", 1)[0])]
+                    raise Misconfigured(
+                        f"Iceberg table {table} does not exist; its namespace has {bounded(', '.join(known) or 'none')}"
+                    ) from error
+                raise Misconfigured(f"Iceberg table {table} does not exist, nor does its namespace") from error
+
+    @staticmethod
+    def _batches(target: Table, snapshot: int) -> dict[str, int]:
+        partitions = target.inspect.partitions(snapshot_id=snapshot).to_pylist()
+        return dict(sorted((row["partition"][BATCH], row["record_count"]) for row in partitions))
+
+    def _table(self, table: str, schema: pa.Schema) -> Table:
+        """Open a table, or make it with ``schema``, partitioned by batch."""
+        from pyiceberg.exceptions import TableAlreadyExistsError
+        from pyiceberg.transforms import IdentityTransform
+
+        if "." not in table:
+            raise Misconfigured(f"Iceberg table {table}: a name of the form namespace.table was wanted")
+        with self._answering(), contextlib.suppress(TableAlreadyExistsError):
+            if not self.catalog.table_exists(table):
+                self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
+                with self.catalog.create_table_transaction(table, schema) as making:
+                    making.update_spec().add_field(BATCH, IdentityTransform(), BATCH).commit()
+                    making.append(schema.empty_table())  # a branch needs a snapshot to start from
+        return self.table(table)
+
+    def _open(self) -> Catalog:
+        from pyiceberg.catalog import load_catalog
+
+        properties = self._properties()
+        marker = settings.home() / f"catalog-{slug(self.conn_id)}.ready"
+        with first_time(marker), self._answering():  # two processes that make the catalog's tables at once collide
+            return load_catalog(self.conn_id, **properties)
+
+    def _properties(self) -> dict[str, str]:
+        from airflow.sdk.exceptions import AirflowNotFoundException
+
+        try:
+            connection = self.get_connection(self.conn_id)
+        except AirflowNotFoundException:
+            return self._embedded()
+        if not connection.host:
+            raise Misconfigured(f"connection {self.conn_id}: the catalog's URI was wanted as host, it is empty")
+        properties = {str(name): str(value) for name, value in connection.extra_dejson.items()}
+        credential = f"{connection.login}:{connection.password}" if connection.login else connection.password or ""
+        if credential and "://" in connection.host and not connection.host.startswith(("http:", "https:")):
+            scheme, rest = connection.host.split("://", 1)
+            return properties | {"uri": f"{scheme}://{credential}@{rest}"}
+        return properties | {"uri": connection.host} | ({"credential": credential} if credential else {})
+
+    def _embedded(self) -> dict[str, str]:
+        if not settings.one_machine():
+            raise Misconfigured(
+                f"Airflow connection {self.conn_id} does not exist, and the embedded SQLite catalog serves one machine "
+                "only; make the connection with the catalog's URI as its host and its warehouse in extra"
+            )
+        home = settings.home()
+        home.mkdir(parents=True, exist_ok=True)
+        return {"type": "sql", "uri": f"sqlite:///{home / 'catalog.db'}", "warehouse": f"file://{home / 'warehouse'}"}
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        from pyiceberg.exceptions import ServerError, ServiceUnavailableError
+        from sqlalchemy.exc import OperationalError
+
+        try:
+            yield
+        except (OperationalError, ServerError, ServiceUnavailableError, OSError) as error:
+            raise Unavailable(f"Iceberg catalog {self.conn_id}: {bounded(error)}") from error
+
+
+def _head(target: Table) -> int:
+    """Give the snapshot that ``main`` shows; a table that :class:`IcebergHook` made has one from the start."""
+    return _history(target)[0]
+
+
+def _history(target: Table, snapshot: int | None = None) -> list[int]:
+    """Give a snapshot and those it stands on, newest first; ``main``'s when None."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = target.current_snapshot() if snapshot is None else target.snapshot_by_id(snapshot)
+    return [ancestor.snapshot_id for ancestor in ancestors_of(newest, target.metadata)]
+
+
+def _fits(schema: pa.Schema, target: Table, batch: str) -> None:
+    """Refuse a batch whose columns the table does not have, or has with another type.
+
+    :raises Misconfigured: naming each such column.
+    """
+    wanted = {field.name: field.type for field in target.schema().as_arrow()}
+    wrong = [
+        f"{field.name} is {field.type}, the table has {wanted.get(field.name, 'no such column')}"
+        for field in schema
+        if not _holds(wanted.get(field.name), field.type)
+    ]
+    if wrong:
+        name = ".".join(target.name())
+        raise Misconfigured(f"{name}: batch {batch} does not fit the table: {bounded('; '.join(wrong))}")
+
+
+def _holds(wanted: pa.DataType | None, found: pa.DataType) -> bool:
+    """Tell whether a table column of type ``wanted`` can hold values of type ``found`` as they are."""
+    from pyarrow import types
+
+    if wanted is None:
+        return False
+    if types.is_large_string(wanted) or types.is_string(wanted):
+        return types.is_string(found) or types.is_large_string(found) or types.is_dictionary(found)
+    if types.is_integer(wanted) and types.is_signed_integer(found):
+        return bool(found.bit_width <= wanted.bit_width)
+    if types.is_floating(wanted) and types.is_floating(found):
+        return bool(found.bit_width <= wanted.bit_width)
+    if types.is_timestamp(wanted) and types.is_timestamp(found):
+        return bool((wanted.tz is None) == (found.tz is None))
+    return bool(wanted == found)

@@ -1,0 +1,1 @@
+"""Thin shells around the rest: render, read, judge, record, decide."""

@@ -1,0 +1,137 @@
+"""What every operator shares: its errors, its origin, and for checks the gate."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from xops.core.errors import Misconfigured
+from xops.core.evidence import Evidence, Origin
+from xops.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from xops.core.versions import DataVersion
+    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.iceberg_tables import IcebergHook
+
+GateName = Literal["fail", "skip", "record"]
+
+
+class XopsOperator(BaseOperator):
+    """An operator whose mistakes fail at once and whose services are retried.
+
+    :raises AirflowFailException: for :class:`~xops.core.errors.Misconfigured`: a retry would not mend it.
+        :class:`~xops.core.errors.Unavailable` passes through, and Airflow retries the task.
+    """
+
+    def execute(self, context: Context) -> Any:
+        """Do the work."""
+        try:
+            return self.act(context)
+        except Misconfigured as error:
+            raise AirflowFailException(f"{type(self).__name__} {self.task_id}: {error}") from error
+
+    @abstractmethod
+    def act(self, context: Context) -> Any:
+        """Do what the operator is for; give plain JSON for XCom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a check found, and how it is to be filed.
+
+    :param verdict: the answer.
+    :param about: the dataset or model it is filed under.
+    :param batch: the batch it is filed under; empty for none.
+    :param html: a report for people.
+    """
+
+    verdict: Verdict
+    about: str
+    batch: str = ""
+    html: bytes | None = None
+
+
+class CheckOperator(XopsOperator):
+    """An operator that judges, records its verdict as evidence, and then opens or closes its gate.
+
+    The verdict is pushed to XCom before the gate acts, so a task downstream that runs all the same can read it.
+
+    :param gate: what happens when the verdict does not pass (``fail`` or ``unknown``): ``fail`` the task without
+        retry, ``skip`` it and what follows, or ``record`` only.
+    """
+
+    default_gate: GateName = "fail"
+
+    def __init__(self, *, gate: GateName | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gate = gate or self.default_gate
+        if self.gate not in ("fail", "skip", "record"):
+            raise Misconfigured(f"gate of {self.task_id}: fail, skip or record was wanted, found {self.gate!r}")
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Judge, record, decide."""
+        from xops.hooks.evidence_store import EvidenceStore
+
+        judged = self.judge(context, store := EvidenceStore())
+        origin = origin_of(context)
+        evidence = store.record(judged.verdict, origin=origin, about=judged.about, batch=judged.batch, html=judged.html)
+        self.log.info("%s", judged.verdict)
+        answer = evidence.to_json()
+        context["ti"].xcom_push(key="return_value", value=answer)
+        if judged.verdict.outcome.passes or self.gate == "record":
+            return answer
+        if self.gate == "skip":
+            raise AirflowSkipException(str(judged.verdict))
+        raise AirflowFailException(str(judged.verdict))
+
+    @abstractmethod
+    def judge(self, context: Context, store: EvidenceStore) -> Judged:
+        """Read and judge; record nothing."""
+
+
+def origin_of(context: Context) -> Origin:
+    """Give the task that runs, in the terms that are equal for each of its attempts."""
+    ti = context["ti"]
+    return Origin(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+
+
+def verdicts_of(values: Iterable[Mapping[str, Any] | None]) -> list[tuple[str, Verdict]]:
+    """Give id and verdict of each piece of evidence that came by XCom; a task that did not run left none."""
+    evidence = [Evidence.from_json(value) for value in values if value]
+    return [(item.id, item.verdict) for item in evidence]
+
+
+def announce(context: Context, outlets: Sequence[Any], extra: Mapping[str, Any]) -> None:
+    """Put ``extra`` on the asset event of every outlet of the task."""
+    for outlet in outlets:
+        context["outlet_events"][outlet].extra = dict(extra)
+
+
+def champion_or_skip(model: str) -> str:
+    """Give the champion's version, or skip the task while nothing was promoted."""
+    from xops.hooks.champions import champion_version
+
+    version = champion_version(model)
+    if version is None:
+        raise AirflowSkipException(f"{model} has no champion yet, so there is nothing to watch")
+    return version
+
+
+def published_or_refuse(lake: IcebergHook, table: str) -> DataVersion:
+    """Give the version that readers of a table see.
+
+    :raises Misconfigured: while nothing was published.
+    """
+    version = lake.published(table)
+    if version is None:
+        raise Misconfigured(f"{table}: nothing was published; publish a batch first")
+    return version

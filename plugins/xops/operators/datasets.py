@@ -1,0 +1,169 @@
+"""A batch on its way to readers: staged, tested, and published or set aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import TriggerRule
+
+from xops.core.errors import Misconfigured, Refused, bounded
+from xops.core.evidence import slug
+from xops.core.expectations import judge_expectations
+from xops.core.promotion import admit
+from xops.core.versions import DataVersion
+from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from airflow.sdk import Context
+
+    from xops.hooks.evidence_store import EvidenceStore
+
+
+class StageDataOperator(XopsOperator):
+    """Land a Parquet file on an audit branch of an Iceberg table, where nobody reads it before it is tested.
+
+    Staging a batch again replaces what was staged or published of it; it never doubles rows.
+
+    :param source: path or URL of the file (templated).
+    :param table: the Iceberg table, ``namespace.table``; made at the first batch (templated).
+    :param batch: the batch's name, kept with each row in the column ``batch`` (templated).
+    :param iceberg_conn_id: connection of the catalog.
+    :returns: the data version, as :class:`~xops.core.versions.DataVersion`'s JSON.
+    :raises Misconfigured: when the file is missing, unreadable or empty, or does not fit the table.
+    """
+
+    template_fields = ("source", "table", "batch")
+
+    def __init__(
+        self, *, source: str, table: str, batch: str, iceberg_conn_id: str = "iceberg_default", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.table = table
+        self.batch = batch
+        self.iceberg_conn_id = iceberg_conn_id
+
+    def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Read the file and stage its rows."""
+        from xops.hooks.iceberg_tables import IcebergHook
+
+        if not self.batch:
+            raise Misconfigured(f"staging {self.source}: the name of a batch was wanted, it is empty")
+        staged = IcebergHook(self.iceberg_conn_id).stage(_read(self.source), table=self.table, batch=self.batch)
+        self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
+        return staged.to_json()
+
+
+class DataTestOperator(CheckOperator):
+    """Test a data version by a Great Expectations suite.
+
+    :param version: the data version, as StageDataOperator returns it (templated).
+    :param suite: path of the suite's JSON (templated). A suite is code that a person reviewed: never take it from
+        params or XCom.
+    :param iceberg_conn_id: connection of the catalog.
+    :param gate: see :class:`~xops.operators.base.CheckOperator`; ``fail`` by default.
+    :returns: the evidence.
+    """
+
+    template_fields = ("version", "suite")
+
+    def __init__(self, *, version: Any, suite: str, iceberg_conn_id: str = "iceberg_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.version = version
+        self.suite = suite
+        self.iceberg_conn_id = iceberg_conn_id
+
+    def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
+        """Run the suite on the batch's rows."""
+        from xops.checks.expectation_suite import read_suite, validate
+        from xops.hooks.iceberg_tables import IcebergHook
+
+        version = DataVersion.from_json(self.version)
+        suite = read_suite(self.suite)
+        rows = IcebergHook(self.iceberg_conn_id).rows(version, batches=[version.batch] if version.batch else None)
+        verdict = judge_expectations(
+            suite["expectations"],
+            validate(rows, suite),
+            columns=rows.column_names,
+            rows=rows.num_rows,
+            subject=version.name,
+            facts={"version": version.to_json(), "suite": suite.get("name", self.suite)},
+        )
+        return Judged(verdict, version.table, version.batch)
+
+
+class PublishDataOperator(XopsOperator):
+    """Move ``main`` to a staged batch that passed its tests, or set the batch aside with the reason.
+
+    It runs as soon as its upstream tasks are done and the batch is staged, whatever the tests said. A batch that does
+    not pass, or was not tested, goes to a quarantine branch with every row; then the task fails, so the run is red and
+    nothing downstream reads the batch.
+
+    :param version: the staged data version (templated).
+    :param verdicts: evidence of the tests, as check operators return it (templated).
+    :param iceberg_conn_id: connection of the catalog.
+    :returns: the published data version; also as ``extra`` of the events of its outlets.
+    """
+
+    template_fields = ("version", "verdicts")
+
+    def __init__(
+        self, *, version: Any, verdicts: Sequence[Any], iceberg_conn_id: str = "iceberg_default", **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("trigger_rule", TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+        super().__init__(**kwargs)
+        self.version = version
+        self.verdicts = verdicts
+        self.iceberg_conn_id = iceberg_conn_id
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Publish, or quarantine and fail."""
+        from xops.hooks.evidence_store import EvidenceStore, now
+        from xops.hooks.iceberg_tables import IcebergHook
+
+        version = DataVersion.from_json(self.version)
+        lake, objects = IcebergHook(self.iceberg_conn_id), EvidenceStore().objects
+        path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin_of(context).key}.json"
+        record = {"table": version.table, "batch": version.batch, "rows": version.rows, "staged": version.snapshot}
+        judged = verdicts_of(self.verdicts)
+        try:
+            admit([verdict for _, verdict in judged], version.name)
+        except Refused as refusal:
+            branch = lake.quarantine(version)
+            failed = [f"{f.check} on {f.subject}" for _, verdict in judged for f in verdict.failed]
+            record |= {"outcome": "quarantined", "branch": branch, "failed": failed, "at": now()}
+            objects.put_json(path, record)
+            raise Refused(
+                f"batch {version.batch} of {version.table} is quarantined on branch {branch} "
+                f"({version.rows} rows), main did not move: {refusal}"
+            ) from refusal
+        published = lake.publish(version)
+        evidence = [identity for identity, _ in judged]
+        objects.put_json(
+            path, record | {"outcome": "published", "version": published.name, "evidence": evidence, "at": now()}
+        )
+        announce(context, self.outlets, published.to_json() | {"evidence": evidence})
+        return published.to_json()
+
+
+def _read(source: str) -> pa.Table:
+    """Read a Parquet file.
+
+    :raises Misconfigured: when it is missing or is no Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        with ObjectStoragePath(source).open("rb") as file:
+            return pq.read_table(file)
+    except FileNotFoundError as error:
+        raise Misconfigured(f"source {source}: no such file") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, ConnectionError):
+            raise
+        raise Misconfigured(f"source {source}: a Parquet file was wanted: {bounded(error)}") from error

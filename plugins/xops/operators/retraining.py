@@ -1,0 +1,105 @@
+"""Whether to train anew: decided from the evidence, kept with its reasons, asked for once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import AssetAlias
+
+from xops.core.policy import Choice, RetrainPolicy, Window
+from xops.core.verdict import Verdict
+from xops.operators.base import XopsOperator, champion_or_skip, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Asset, Context
+
+    from xops.hooks.evidence_store import EvidenceStore
+
+
+class RetrainDecisionOperator(XopsOperator):
+    """Decide from the recent evidence whether to ask for retraining, keep the decision, and open a request.
+
+    A window is one batch, as the verdicts on drift and performance under the present champion judge it. A batch whose
+    data tests failed is broken data and speaks against nothing.
+
+    The event of ``asks`` is only a hint that a request is open: it is sent again while one is.
+
+    :param model: the registered model.
+    :param features: Iceberg table of features, whose data tests are looked up.
+    :param batch: the batch decided on; the newest one judged when empty (templated).
+    :param policy: :class:`~xops.core.policy.RetrainPolicy` or its arguments.
+    :param asks: the asset on which the training DAG is scheduled; it has an event only when retraining is asked for.
+    :returns: ``{"batch", "decision", "reasons"}``.
+    """
+
+    template_fields = ("batch",)
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        features: str,
+        batch: str = "",
+        policy: RetrainPolicy | Mapping[str, Any] | None = None,
+        asks: Asset | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if asks is not None:  # an alias has no event unless one is added; a plain outlet has one at every success
+            kwargs["outlets"] = [*kwargs.get("outlets", ()), AssetAlias(f"{asks.name}-asked")]
+        super().__init__(**kwargs)
+        self.model = model
+        self.features = features
+        self.batch = batch
+        self.policy = policy
+        self.asks = asks
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Gather the windows, decide, record, ask."""
+        from xops.hooks.evidence_store import EvidenceStore
+        from xops.hooks.retrain_requests import RetrainRequests
+
+        requests, version = RetrainRequests(self.model), champion_or_skip(self.model)
+        windows = gather_windows(EvidenceStore(), self.model, self.features, version, until=self.batch)
+        open_batches = [request["batch"] for request in requests.still_open()]
+        batch = windows[-1].batch if windows else self.batch
+        decision = RetrainPolicy.of(self.policy).decide(
+            windows,
+            requested=requests.asked(),
+            open_request=next((asked for asked in open_batches if asked != batch), None),
+        )
+        answer = {"batch": batch, "decision": str(decision.choice), "reasons": list(decision.reasons)}
+        requests.record_decision(origin_of(context).key, answer | {"model": self.model, "champion": version})
+        if decision.choice is Choice.RETRAIN:
+            requests.open(batch, {"reasons": answer["reasons"], "champion": version})
+            open_batches.append(batch)
+        self.log.info("after batch %s: %s (%s)", batch, answer["decision"], "; ".join(decision.reasons))
+        if open_batches and self.asks is not None:
+            context["outlet_events"][AssetAlias(f"{self.asks.name}-asked")].add(self.asks, extra=answer)
+        return answer
+
+
+def gather_windows(store: EvidenceStore, model: str, features: str, version: str, *, until: str = "") -> list[Window]:
+    """Give what the evidence says of each batch under champion ``version``, in order.
+
+    :param until: the newest batch looked at; the newest judged one when empty.
+    """
+    judged: dict[str, dict[str, Verdict]] = {}
+    for check in ("drift", "performance"):
+        for evidence in store.about(check, model):
+            if evidence.verdict.facts.get("model_version") == version:
+                judged.setdefault(evidence.batch, {})[check] = evidence.verdict
+    if until:
+        judged.setdefault(until, {})
+    windows = []
+    for batch in sorted(judged):
+        if until and batch > until:
+            continue
+        verdicts, tests = judged[batch], store.latest("data_test", features, batch)
+        reasons = {check: str(verdict) for check, verdict in verdicts.items()}
+        if tests is not None:
+            reasons["data_test"] = str(tests.verdict)
+        outcomes = {check: verdict.outcome for check, verdict in verdicts.items()}
+        windows.append(Window(batch, outcomes, reasons, tests.verdict.outcome if tests else None))
+    return windows

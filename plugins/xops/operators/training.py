@@ -1,0 +1,279 @@
+"""A model from a user's function: trained on named data, recorded, and judged on rows that nobody trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from xops.core.errors import Misconfigured, bounded
+from xops.core.holdout import Holdout
+from xops.core.judges import judge_candidate
+from xops.core.training import AskedBy, TrainingRecord
+from xops.core.versions import DataVersion
+from xops.operators.base import CheckOperator, Judged, XopsOperator, origin_of, published_or_refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+    from airflow.sdk import Context
+
+    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.iceberg_tables import IcebergHook
+
+
+class TrainModelOperator(XopsOperator):
+    """Train a binary classifier by a user's function and register it as a candidate.
+
+    It learns from the newest batches that have both features and labels in the published tables, less the holdout.
+    Started by an asset event it answers the open retrain requests; when there is none, because the event was doubled
+    or late, it is skipped.
+
+    :param model: the registered model.
+    :param train: dotted path of the function ``(frame, params) -> fitted``: the frame has ``columns`` and ``target``,
+        the fitted model is scikit-learn's and has ``predict_proba``. It runs in a notebook as well.
+    :param features: Iceberg table of features.
+    :param labels: Iceberg table of labels.
+    :param on: the column that joins the two.
+    :param target: the labels' column, true or false.
+    :param columns: the features it is given, in order.
+    :param holdout: rows it is not given: :class:`~xops.core.holdout.Holdout` or its arguments.
+    :param window: how many batches it learns from, at least 1.
+    :param params: what the function is given, strict JSON (templated).
+    :param requirements: pip requirements of the model; scikit-learn's own when None.
+    :param mlflow_conn_id: connection of MLflow.
+    :param iceberg_conn_id: connection of the catalog.
+    :returns: ``{"model", "version", "asked_by", "rows", "batches"}``.
+    """
+
+    template_fields = ("params_given",)
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        train: str,
+        features: str,
+        labels: str,
+        on: str,
+        target: str,
+        columns: Sequence[str],
+        holdout: Holdout | Mapping[str, Any],
+        window: int = 3,
+        params_given: Mapping[str, Any] | None = None,
+        requirements: Sequence[str] | None = None,
+        mlflow_conn_id: str = "mlflow_default",
+        iceberg_conn_id: str = "iceberg_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.train = train
+        self.features = features
+        self.labels = labels
+        self.on = on
+        self.target = target
+        self.columns = columns
+        self.holdout = holdout
+        self.window = window
+        self.params_given = params_given
+        self.requirements = requirements
+        self.mlflow_conn_id = mlflow_conn_id
+        self.iceberg_conn_id = iceberg_conn_id
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Train, record, register, and answer the requests."""
+        from xops.hooks.champions import training_record
+        from xops.hooks.mlflow_registry import MlflowHook
+        from xops.hooks.retrain_requests import RetrainRequests
+
+        requests, hook, key = RetrainRequests(self.model), MlflowHook(self.mlflow_conn_id), origin_of(context).key
+        version = hook.trained_before(self.model, key)
+        if version is None:
+            asked_by = _asked_by(context, requests.still_open())
+            version = self._train(hook, key, asked_by)
+        for request in requests.still_open():
+            requests.close(request["batch"], {"version": version})
+        record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
+        return {
+            "model": self.model,
+            "version": version,
+            "asked_by": str(record.asked_by),
+            "rows": record.rows,
+            "batches": list(record.batches),
+        }
+
+    def _train(self, hook: Any, key: str, asked_by: AskedBy) -> str:
+        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.mlflow_registry import Training
+
+        lake, holdout = IcebergHook(self.iceberg_conn_id), Holdout.of(self.holdout)
+        function = _function(self.train)
+        features, labels = published_or_refuse(lake, self.features), published_or_refuse(lake, self.labels)
+        batches = [batch for batch in lake.batches(features) if batch in lake.batches(labels)][-self.window :]
+        if not batches:
+            raise Misconfigured(f"{self.model}: {features.name} and {labels.name} have no batch in common")
+        frame = labelled(lake, features, labels, batches, [*self.columns, holdout.by], on=self.on, target=self.target)
+        frame = frame[~holdout.mask(frame[holdout.by].to_numpy())]
+        params = dict(self.params_given or {})
+        fitted = function(frame[[*self.columns, self.target]].reset_index(drop=True), params)
+        if not hasattr(fitted, "predict_proba"):
+            raise Misconfigured(
+                f"{self.train} gave {type(fitted).__name__}; a classifier with predict_proba was wanted"
+            )
+        source = hashlib.sha256(inspect.getsource(inspect.getmodule(function) or function).encode()).hexdigest()
+        record = TrainingRecord(
+            features=features, labels=labels, batches=tuple(batches), on=self.on, target=self.target,
+            columns=tuple(self.columns), holdout=holdout, rows=len(frame), asked_by=asked_by,
+            code=f"{self.train}@{source[:12]}",
+        )  # fmt: skip
+        training = Training(
+            model=self.model,
+            key=key,
+            params=params | {"window": self.window},
+            tags=record.to_tags(),
+            metrics={"rows": float(len(frame)), "positive_share": float(frame[self.target].mean())},
+            inputs={"features": (features.name, features.snapshot), "labels": (labels.name, labels.snapshot)},
+        )
+        requirements = list(self.requirements or _requirements())
+        return str(hook.train_version(training, fitted, frame[list(self.columns)].head(100), requirements=requirements))
+
+
+class EvaluateModelOperator(CheckOperator):
+    """Judge a candidate, alone and against the champion, on the rows held out of its training window.
+
+    :param candidate: what TrainModelOperator returned (templated).
+    :param min_auc: the least area under the ROC curve, inclusive.
+    :param min_gain: the champion's area is to be exceeded by more than this, with ``confidence``.
+    :param min_rows: with fewer held-out rows the verdict is unknown.
+    :param confidence: of the two-sided interval of the gain, in (0, 1).
+    :param mlflow_conn_id: connection of MLflow.
+    :param iceberg_conn_id: connection of the catalog.
+    :param gate: see :class:`~xops.operators.base.CheckOperator`; ``fail`` by default.
+    :returns: the evidence.
+    """
+
+    template_fields = ("candidate",)
+
+    def __init__(
+        self,
+        *,
+        candidate: Any,
+        min_auc: float = 0.5,
+        min_gain: float = 0.0,
+        min_rows: int = 500,
+        confidence: float = 0.95,
+        mlflow_conn_id: str = "mlflow_default",
+        iceberg_conn_id: str = "iceberg_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.candidate = candidate
+        self.min_auc = min_auc
+        self.min_gain = min_gain
+        self.min_rows = min_rows
+        self.confidence = confidence
+        self.mlflow_conn_id = mlflow_conn_id
+        self.iceberg_conn_id = iceberg_conn_id
+
+    def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
+        """Score the held-out rows with the candidate and with the champion, and compare."""
+        from xops.hooks.champions import champion_version, load_version
+        from xops.hooks.iceberg_tables import IcebergHook
+
+        model, version = named_version(self.candidate)
+        candidate = load_version(model, version, conn_id=self.mlflow_conn_id)
+        reigning = champion_version(model)
+        champion = (
+            load_version(model, reigning, conn_id=self.mlflow_conn_id) if reigning not in (None, version) else None
+        )
+        record = candidate.record
+        if champion is not None and champion.record.holdout != record.holdout:
+            raise Misconfigured(
+                f"{candidate.name} holds out {record.holdout}, the champion {champion.name} {champion.record.holdout}; "
+                "they can be compared only on rows that neither was trained on"
+            )
+        frame = labelled(
+            IcebergHook(self.iceberg_conn_id), record.features, record.labels, record.batches,
+            [*{*record.columns, *(champion.record.columns if champion else ()), record.holdout.by}],
+            on=record.on, target=record.target,
+        )  # fmt: skip
+        frame = frame[record.holdout.mask(frame[record.holdout.by].to_numpy())]
+        verdict = judge_candidate(
+            frame[record.target].to_numpy(dtype=bool),
+            candidate.scores(frame),
+            champion.scores(frame) if champion else None,
+            subject=candidate.name,
+            min_auc=self.min_auc,
+            min_gain=self.min_gain,
+            min_rows=self.min_rows,
+            confidence=self.confidence,
+            facts={
+                "model_version": version,
+                "champion": reigning,
+                "manifest": candidate.manifest,
+                "batches": record.batches,
+                "held_out_rows": len(frame),
+            },
+        )
+        return Judged(verdict, model, version)
+
+
+def named_version(candidate: Any) -> tuple[str, str]:
+    """Read model and version from what TrainModelOperator returned.
+
+    :raises Misconfigured: when it is something else.
+    """
+    try:
+        return str(candidate["model"]), str(candidate["version"])
+    except (TypeError, KeyError) as error:
+        raise Misconfigured(
+            f"a candidate was wanted, as TrainModelOperator returns it; found {candidate!r:.200}"
+        ) from error
+
+
+def labelled(
+    lake: IcebergHook,
+    features: DataVersion,
+    labels: DataVersion,
+    batches: Sequence[str],
+    columns: Sequence[str],
+    *,
+    on: str,
+    target: str,
+) -> pd.DataFrame:
+    """Join the features and labels of some batches; rows without a label are left out. In the order of ``on``."""
+    wanted = list(dict.fromkeys([on, *columns]))
+    left = lake.rows(features, columns=wanted, batches=batches)
+    right = lake.rows(labels, columns=[on, target], batches=batches)
+    frame: pd.DataFrame = left.join(right, keys=on, join_type="inner").sort_by(on).to_pandas(date_as_object=False)
+    return frame
+
+
+def _asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> AskedBy:
+    kind = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
+    if kind == "asset_triggered" and not still_open:
+        raise AirflowSkipException("no retrain request is open: the event that started this run was answered before")
+    if kind in ("asset_triggered", "scheduled") and still_open:
+        return AskedBy.DRIFT
+    return AskedBy.CALENDAR if kind == "scheduled" else AskedBy.MANUAL
+
+
+def _function(path: str) -> Callable[..., Any]:
+    module, _, name = path.rpartition(".")
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Misconfigured(f"training function {path}: it cannot be imported: {bounded(error)}") from error
+    return function
+
+
+def _requirements() -> list[str]:
+    """Pin what a scikit-learn model needs, so that MLflow does not spend eight seconds to find out."""
+    from importlib.metadata import version
+
+    return [f"{name}=={version(name)}" for name in ("numpy", "pandas", "scikit-learn", "skops")]

@@ -1,0 +1,1 @@
+"""What the api-server serves: the reports, behind Airflow's own login."""
