@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
 
 from flights.assets import CHAMPION, FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN
@@ -11,6 +13,7 @@ from xops.operators.training import EvaluateModelOperator, TrainModelOperator
 
 
 @dag(
+    start_date=datetime(2013, 4, 1),
     schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 4 1 * *", timezone="UTC"), assets=[RETRAIN]),
     params={
         "learning_rate": Param(0.08, type="number", exclusiveMinimum=0, maximum=1, title="Learning rate"),

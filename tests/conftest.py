@@ -38,7 +38,7 @@ for name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "A
 @pytest.fixture(autouse=True)
 def _a_home_of_its_own(request, tmp_path, monkeypatch):
     """Give each test folders for evidence, models and tables of its own; Airflow's database stays the session's."""
-    if request.node.get_closest_marker("unit") is None:
+    if request.node.get_closest_marker("unit") is None and "story" not in request.fixturenames:
         monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path / "xops")
 
 

@@ -1,63 +1,171 @@
-"""The whole loop on real flights, each DAG run in this process: the same story that the demo plays on a real Airflow."""
+"""The whole loop on real flights, each DAG run in this process: the story that the demo plays on a real Airflow."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-pytestmark = pytest.mark.dags
+from demo.readback import Readback
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT / "include" / "data"
+pytestmark = [pytest.mark.dags, pytest.mark.timeout(600)]
+
+DATA = Path(__file__).parents[2] / "include" / "data"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def play(dag_bag):
     """Run a DAG to its end and give its task instances' states by task."""
-
     defaults = {dag_id: dag.params.dump() for dag_id, dag in dag_bag.dags.items()}
 
-    def run(dag_id: str, **conf: object) -> dict[str, str]:
-        dag = dag_bag.dags[dag_id]
-        done = dag.test(run_conf={**defaults[dag_id], **conf})  # a run leaves its conf behind in the DAG's params
-        states = {ti.task_id: str(ti.state) for ti in done.get_task_instances()}
-        return {**states, "run": str(done.state)}
+    def run(dag_id, **conf):
+        # a run leaves its conf behind in the DAG's params, so each begins with all of them
+        done = dag_bag.dags[dag_id].test(run_conf={**defaults[dag_id], **conf})
+        return {ti.task_id: str(ti.state) for ti in done.get_task_instances()}
 
     return run
 
 
-def test_the_loop_closes(play, tmp_path):
-    import time
-    def step(*a, **k):
-        t=time.time(); r=play(*a,**k); print("STEP",a,k,r,round(time.time()-t,1),flush=True); return r
-    for month in ("01", "02", "03"):
-        step("flights_dataops", batch=f"2013-{month}")
-        step("flights_labels", batch=f"2013-{month}")
-    step("flights_training")
-    for month in ("04","05","06","07","08"):
-        if month > "04": step("flights_labels", batch=f"2013-{int(month)-1:02}")
-        if month=="05":
-            spec = importlib.util.spec_from_file_location("break_batch", DATA / "break_batch.py")
-            m = importlib.util.module_from_spec(spec); spec.loader.exec_module(m)
-            pq.write_table(m.broken(pq.read_table(DATA/"flights/2013-05.parquet")), tmp_path/"b.parquet")
-            step("flights_dataops", batch="2013-05", source=str(tmp_path/"b.parquet"))
-            step("flights_scoring")
-            step("flights_monitoring", batch="2013-05")
-        step("flights_dataops", batch=f"2013-{month}")
-        step("flights_scoring")
-        step("flights_monitoring")
-        from xops.hooks.retrain_requests import RetrainRequests
-        d=RetrainRequests("flights_delay").decisions()[-1]; print("DECISION",d)
-        if d["decision"]=="retrain": step("flights_training")
-        if month=="07": step("flights_training", shuffle_labels=True)
-    step("flights_rollback", to="previous", reason="x")
-    step("flights_rollback", to="3", reason="x")
-    from xops.hooks.promotion_log import PromotionLog
-    for e in PromotionLog("flights_delay").read(): print(e)
-    from xops.hooks.evidence_store import EvidenceStore
-    for c in ("evaluation","performance","drift"):
-        for e in EvidenceStore().about(c,"flights_delay"): print(c,e.batch,str(e.verdict)[:300], {k:v for k,v in e.verdict.facts.items() if 'auc' in k})
-    assert 0
+@pytest.fixture(scope="module")
+def broken_may(tmp_path_factory):
+    """Give May's file as a broken upstream would send it."""
+    spec = importlib.util.spec_from_file_location("break_batch", DATA / "break_batch.py")
+    breaking = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(breaking)
+    path = tmp_path_factory.mktemp("landing") / "2013-05.parquet"
+    pq.write_table(breaking.broken(pq.read_table(DATA / "flights" / "2013-05.parquet")), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def story(play, broken_may):
+    """Play January to August; give the states of the runs that tests ask about, by name."""
+    runs = {}
+    for month in ("2013-01", "2013-02", "2013-03"):
+        play("flights_dataops", batch=month)
+        play("flights_labels", batch=month)
+    runs["first training"] = play("flights_training")
+    for before, month in itertools.pairwise(f"2013-{month:02}" for month in range(3, 9)):
+        if month != "2013-04":
+            play("flights_labels", batch=before)
+        if month == "2013-05":
+            runs["broken delivery"] = play("flights_dataops", batch=month, source=broken_may)
+            runs["scoring after the broken delivery"] = play("flights_scoring")
+            runs["monitoring of the broken delivery"] = play("flights_monitoring", batch=month)
+        runs[f"delivery {month}"] = play("flights_dataops", batch=month)
+        runs[f"scoring {month}"] = play("flights_scoring")
+        runs[f"monitoring {month}"] = play("flights_monitoring")
+        if Readback().decision()["decision"] == "retrain":
+            runs[f"training after {month}"] = play("flights_training")
+    runs["bad training"] = play("flights_training", shuffle_labels=True)
+    runs["scoring again"] = play("flights_scoring")
+    runs["rollback"] = play("flights_rollback", to="previous", reason="try it")
+    runs["forward"] = play("flights_rollback", to="3", reason="and back")
+    runs["rollback to a refused version"] = play("flights_rollback", to="2", reason="try it")
+    return runs
+
+
+@pytest.fixture
+def read(story):
+    """Give what the stores say after the story."""
+    return Readback()
+
+
+def test_every_real_month_is_published_with_every_row(read):
+    published = {batch["batch"]: batch["rows"] for batch in read.batches() if batch["outcome"] == "published"}
+    files = {f"2013-{month:02}": DATA / "flights" / f"2013-{month:02}.parquet" for month in range(1, 9)}
+    assert published == {month: pq.read_metadata(path).num_rows for month, path in files.items()}
+
+
+def test_the_broken_month_is_quarantined_with_every_row_and_the_reason(story, read, broken_may):
+    assert story["broken delivery"] == {"stage": "success", "test": "failed", "publish": "failed"}
+    (quarantined,) = [batch for batch in read.batches() if batch["outcome"] == "quarantined"]
+    assert quarantined["rows"] == pq.read_metadata(broken_may).num_rows
+    assert set(quarantined["failed"]) == {
+        "expect_column_values_to_be_unique on flight_id",
+        "expect_column_values_to_be_in_set on carrier",
+        "expect_column_values_to_be_between on distance",
+        "expect_column_values_to_not_be_null on temp",
+    }
+
+
+def test_no_snapshot_of_main_ever_showed_a_row_that_the_suite_forbids(read):
+    assert read.unclean_snapshots() == []
+    quarantined = {batch["version"] for batch in read.batches() if batch["outcome"] == "quarantined"}
+    assert not quarantined & set(read.lake.history("nyc.flights"))
+
+
+def test_broken_data_is_neither_scored_nor_a_reason_to_retrain(story, read):
+    assert story["scoring after the broken delivery"] == {"score": "skipped"}
+    first = next(made for made in read.decisions() if made["batch"] == "2013-05")
+    assert first["decision"] == "wait"
+    assert first["reasons"][0].startswith("2013-05 is broken data, not drift")
+
+
+def test_one_bad_month_is_waited_out_and_a_second_asks_for_retraining(read):
+    decisions = {made["batch"]: made["decision"] for made in read.decisions()}
+    assert decisions == {
+        "2013-04": "wait",
+        "2013-05": "retrain",
+        "2013-06": "wait",
+        "2013-07": "retrain",
+        "2013-08": "wait",
+    }
+
+
+def test_retraining_after_a_merely_harder_month_gains_nothing_and_is_refused(story, read):
+    assert story["training after 2013-05"] == {"train": "success", "evaluate": "skipped", "promote": "skipped"}
+    second = read.models()[1]
+    assert second["batches"] == ["2013-02", "2013-03", "2013-04"]
+    assert second["outcome"] == "refused"
+    assert second["auc"] < second["champion_auc"] + 0.01
+
+
+def test_once_the_champion_is_stale_the_new_version_beats_it_and_is_promoted(story, read):
+    assert story["training after 2013-07"]["promote"] == "success"
+    third = read.models()[2]
+    assert third["batches"] == ["2013-04", "2013-05", "2013-06"]
+    assert third["outcome"] == "promoted"
+    assert third["auc"] > third["champion_auc"] + 0.02
+
+
+def test_a_candidate_trained_on_shuffled_labels_is_refused(story, read):
+    assert story["bad training"] == {"train": "success", "evaluate": "skipped", "promote": "skipped"}
+    assert read.models()[3]["outcome"] == "refused"
+    assert read.models()[3]["auc"] < 0.6
+
+
+def test_a_rollback_and_the_way_forward_are_entries_of_the_log(story, read):
+    assert story["rollback to a refused version"] == {"rollback": "failed"}
+    assert read.promotions() == [
+        {"entry": 1, "from": None, "to": "1", "kind": "promote"},
+        {"entry": 2, "from": "1", "to": "3", "kind": "promote"},
+        {"entry": 3, "from": "3", "to": "1", "kind": "rollback"},
+        {"entry": 4, "from": "1", "to": "3", "kind": "rollback"},
+    ]
+    assert read.mlflow.aliases("flights_delay") == {"champion": "3", "previous": "1"}
+
+
+def test_each_month_is_scored_once_by_the_champion_of_its_day(story, read):
+    assert story["scoring again"] == {"score": "skipped"}
+    by = {
+        evidence.batch: evidence.verdict.facts["model_version"]
+        for evidence in read.store.about("scores", "flights_delay")
+    }
+    assert by == {"2013-04": "1", "2013-05": "1", "2013-06": "1", "2013-07": "1", "2013-08": "3"}
+
+
+def test_the_newest_drift_report_is_evidentlys_page(read):
+    dag_id, html = read.store.report(read.newest_report())
+    assert dag_id == "flights_monitoring"
+    assert b"evidently" in html.lower()
+
+
+def test_every_column_that_the_model_reads_has_a_finding_in_each_drift_verdict(read):
+    from flights.delay import FEATURES
+
+    for evidence in read.store.about("drift", "flights_delay"):
+        assert {*FEATURES, "dataset"} == {finding.subject for finding in evidence.verdict.findings}

@@ -12,6 +12,7 @@ from xops.core.strict_json import dumps
 from xops.core.verdict import Verdict
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=-]+")
+_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Evidence:
     @property
     def path(self) -> str:
         """Where it lies in the store."""
-        return f"{folder(self.verdict.check, self.about)}{slug(self.batch) or '_'}/{self.id}.json"
+        return f"{folder(self.verdict.check, self.about)}{slug(self.batch) or '~'}/{self.id}.json"
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON."""
@@ -89,9 +90,15 @@ def folder(check: str, about: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Give ``text`` as one path segment; two different texts never share one."""
+    """Give ``text`` as one path segment of at most 80 characters; two different texts never share one.
+
+    A text that is a plain short name stays as it is; any other keeps its safe characters and gains a digest after a
+    ``~``, which no plain name has.
+    """
     safe = _UNSAFE.sub("-", text).strip(".")
-    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    if safe == text and len(text) <= _LONGEST:
+        return text
+    return f"{safe[:40]}~{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}"
 
 
 def digest(value: Any) -> str:

@@ -52,12 +52,16 @@ def _finding(asked: Mapping[str, Any], result: Mapping[str, Any] | None, columns
         return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=f"it could not be measured: {raised}")
     measured = result.get("result") or {}
     observed = measured.get("observed_value", measured.get("unexpected_count"))
-    reason = ""
-    if not result["success"] and measured.get("unexpected_count") is not None:
-        reason = (
-            f"{measured['unexpected_count']} of {measured.get('element_count', rows)} values are unexpected"
-            f" ({measured.get('unexpected_percent') or 0:.4g}%)"
+    elements, missing = measured.get("element_count"), measured.get("missing_count")
+    if elements and elements == missing and result["success"] and check != "expect_column_values_to_be_null":
+        return Finding(
+            check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason=f"all {elements} values are null"
         )
+    if not result["success"] and "observed_value" in measured and observed is None:
+        return Finding(check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason="nothing was measured")
+    reason = ""
+    if not result["success"] and elements is not None and measured.get("unexpected_count") is not None:
+        reason = f"{measured['unexpected_count']} of {elements - (missing or 0)} values are unexpected"
     return Finding(check, subject, _outcome(asked, bool(result["success"])), observed, limit, "", rows, reason)
 
 
@@ -70,7 +74,8 @@ def named_columns(kwargs: Mapping[str, Any]) -> list[str]:
 def _outcome(asked: Mapping[str, Any], success: bool) -> Outcome:
     if success:
         return Outcome.PASS
-    return Outcome.FAIL if str(asked.get("severity") or "critical") == "critical" else Outcome.WARN
+    lenient = str(asked.get("severity") or "critical").lower() in ("warning", "info")
+    return Outcome.WARN if lenient else Outcome.FAIL
 
 
 def _exception(result: Mapping[str, Any]) -> str:

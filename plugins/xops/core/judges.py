@@ -13,6 +13,8 @@ from xops.core.verdict import Finding, Outcome, Verdict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MIN_CLASS = 30  # rows of the rarer class below which intervals of ranks are not to be trusted
+
 
 def judge_scores(scores: NDArray[np.float64], *, subject: str, wanted_rows: int, facts: Mapping[str, Any]) -> Verdict:
     """Judge what a model gave before anybody reads it: one probability a row, each in [0, 1].
@@ -20,6 +22,8 @@ def judge_scores(scores: NDArray[np.float64], *, subject: str, wanted_rows: int,
     :param scores: shape (rows,).
     :param wanted_rows: how many rows were to be scored.
     """
+    if not len(scores):
+        return Verdict("scores", subject, _unknown(("row_count", "probability"), subject, "no row was scored"), facts)
     valid = int(np.count_nonzero((scores >= 0) & (scores <= 1)))
     rows = Finding("row_count", subject, _outcome(len(scores) == wanted_rows > 0), len(scores), wanted_rows, "rows")
     within = Finding("probability", subject, _outcome(valid == len(scores)), valid, len(scores), "rows", len(scores))
@@ -45,9 +49,10 @@ def judge_performance(
     :param labels: shape (rows,).
     :param scores: shape (rows,), each in [0, 1].
     :param reference_auc: the champion's area on the rows it was judged on before its promotion.
-    :param min_rows: below it, or with a class missing, the findings are unknown.
+    :param min_rows: below it, with fewer than :data:`MIN_CLASS` rows of a class, or with a score that is not finite,
+        the findings are unknown.
     """
-    why_not = _too_little(labels, min_rows)
+    why_not = _too_little(labels, min_rows) or _not_finite(scores, "champion")
     if why_not:
         return Verdict("performance", subject, _unknown(("auc_drop", "calibration_gap"), subject, why_not), facts)
     size = len(labels)
@@ -98,12 +103,14 @@ def judge_candidate(
 
     It passes when its area under the ROC curve is at least ``min_auc`` and, where there is a champion, when the lower
     end of DeLong's interval of the gain is above ``min_gain``: by chance alone a candidate that is no better passes
-    with probability (1 - confidence) / 2 at most.
+    with probability (1 - confidence) / 2, nearly: the interval holds for large samples, and :data:`MIN_CLASS` keeps
+    small ones out.
 
     :param labels: shape (rows,).
     :param candidate: the candidate's scores, shape (rows,).
     :param champion: the champion's scores on the same rows; None when there is no champion.
-    :param min_rows: below it, or with a class missing, the findings are unknown.
+    :param min_rows: below it, with fewer than :data:`MIN_CLASS` rows of a class, or with a score that is not finite,
+        the findings are unknown.
     """
     wanted = ("auc",) if champion is None else ("auc", "auc_gain")
     why_not = _too_little(labels, min_rows) or _not_finite(candidate, "candidate") or _not_finite(champion, "champion")
@@ -150,13 +157,16 @@ def judge_drift(
     :param columns: the columns asked for.
     :param found: by column, the method, its distance, and the limit at which it counts as drifted.
     :param missing: by column that could not be measured, the reason.
-    :param max_share: share of drifted columns, in (0, 1], at which the dataset fails (inclusive).
+    :param max_share: share of the measured columns, in (0, 1], at which the dataset fails (inclusive).
     :param sizes: rows of the reference and of the current side.
     :param min_rows: with fewer rows on either side, nothing is measured: distances of small samples are noise.
     """
-    if min(sizes) < min_rows or not columns:
-        why = f"{sizes[0]} reference and {sizes[1]} current rows, at least {min_rows} of each are needed"
-        return Verdict("drift", subject, _unknown((*columns, "dataset"), subject, why), facts)
+    if not columns:
+        nothing = Finding("drift", "dataset", Outcome.UNKNOWN, reason="no column was asked for")
+        return Verdict("drift", subject, (nothing,), facts)
+    if min(sizes) < max(min_rows, 1):
+        why = f"{sizes[0]} reference and {sizes[1]} current rows, at least {max(min_rows, 1)} of each are needed"
+        found, missing = {}, dict.fromkeys(columns, why)
     findings = []
     for column in columns:
         if column in found:
@@ -167,8 +177,12 @@ def judge_drift(
         else:
             why = missing.get(column, "the drift report has no word about this column")
             findings.append(Finding("drift", column, Outcome.UNKNOWN, reason=why))
-    drifted = [finding.subject for finding in findings if finding.outcome is Outcome.WARN]
-    share = len(drifted) / len(columns)
+    measured = [finding for finding in findings if finding.outcome is not Outcome.UNKNOWN]
+    if not measured:
+        unmeasured = Finding("share_of_drifted_columns", "dataset", Outcome.UNKNOWN, reason=findings[0].reason)
+        return Verdict("drift", subject, (*findings, unmeasured), facts)
+    drifted = [finding.subject for finding in measured if finding.outcome is Outcome.WARN]
+    share = len(drifted) / len(measured)
     findings.append(
         Finding(
             "share_of_drifted_columns",
@@ -177,7 +191,7 @@ def judge_drift(
             share,
             max_share,
             size=sizes[1],
-            reason=f"{len(drifted)} of {len(columns)} columns drifted: {', '.join(drifted) or 'none'}",
+            reason=f"{len(drifted)} of {len(measured)} columns drifted: {', '.join(drifted) or 'none'}",
         )
     )
     return Verdict("drift", subject, tuple(findings), facts)
@@ -193,10 +207,11 @@ def _unknown(checks: Sequence[str], subject: str, why: str) -> tuple[Finding, ..
 
 def _too_little(labels: NDArray[np.bool_], min_rows: int) -> str:
     positive = int(np.count_nonzero(labels))
-    if len(labels) < max(min_rows, 1):
-        return f"{len(labels)} labelled rows, at least {max(min_rows, 1)} are needed"
-    if positive in (0, len(labels)):
-        return f"all {len(labels)} labels are {'positive' if positive else 'negative'}, both classes are needed"
+    rarer = min(positive, len(labels) - positive)
+    if len(labels) < min_rows:
+        return f"{len(labels)} labelled rows, at least {min_rows} are needed"
+    if rarer < MIN_CLASS:
+        return f"{positive} positive and {len(labels) - positive} negative rows, {MIN_CLASS} of each are needed"
     return ""
 
 

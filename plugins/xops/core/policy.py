@@ -22,7 +22,7 @@ class Choice(StrEnum):
 class Window:
     """What is known of one batch.
 
-    :param batch: its name; windows are given in the order of their batches.
+    :param batch: its name; names sort in the order of time.
     :param outcomes: outcome by kind of check; a kind that is absent was not judged.
     :param reasons: by kind of check, what its verdict said.
     :param data_test: outcome of the batch's data tests; None when it has none on record.
@@ -56,9 +56,11 @@ class Decision:
 class RetrainPolicy:
     """Ask for retraining when ``k`` of the last ``n`` windows speak against the model.
 
+    A window that led to a request has done its work: only those after the last request are looked at.
+
     :param k: how many windows must be stale, 1 <= k <= n.
     :param n: how many of the newest windows with sound data are looked at.
-    :param cooldown: how many windows must pass after a request before the next; 0 for none.
+    :param cooldown: how many windows with sound data must pass after a request before the next; 0 for none.
     :param min_new_rows: labelled rows that must have come since the newest training; 0 for no such rule.
     :param budget: requests allowed among the last ``budget_windows`` windows; None for no bound.
     :param budget_windows: the period of ``budget``, in windows.
@@ -103,7 +105,7 @@ class RetrainPolicy:
         """Decide after the newest window.
 
         :param windows: from oldest to newest; the last one is the batch decided on.
-        :param requested: batches after which retraining was asked for before.
+        :param requested: batches after which retraining was ever asked for, whichever model was champion then.
         :param open_request: the batch of a request that no training has answered yet, if any.
         :param new_rows: labelled rows since the newest training; None when not counted.
         """
@@ -113,7 +115,9 @@ class RetrainPolicy:
         if newest.broken:
             said = newest.reasons.get("data_test", "its data tests did not pass")
             return Decision(Choice.WAIT, (f"{newest.batch} is broken data, not drift: {said}",))
-        sound = [window for window in windows if not window.broken][-self.n :]
+        earlier = sorted(batch for batch in requested if batch < newest.batch)
+        fresh = [window for window in windows if not window.broken and (not earlier or window.batch > earlier[-1])]
+        sound = fresh[-self.n :]
         stale = [window for window in sound if window.stale]
         reasons = tuple(
             f"{window.batch}: {window.reasons.get(check, f'{check} failed')}"
@@ -121,27 +125,19 @@ class RetrainPolicy:
             for check, outcome in window.outcomes.items()
             if outcome is Outcome.FAIL
         )
-        count = f"{len(stale)} of the last {len(sound)} batches speak against the model, {self.k} are needed"
+        since = f" since retraining was asked for after {earlier[-1]}" if earlier else ""
+        count = f"{len(stale)} of the last {len(sound)} batches{since} speak against the model, {self.k} are needed"
         if len(stale) < self.k:
             return Decision(Choice.WAIT, (count, *reasons))
-        held = self._held_back([window.batch for window in windows], requested, open_request, new_rows)
-        return Decision(Choice.WAIT if held else Choice.RETRAIN, (*held, count, *reasons))
-
-    def _held_back(
-        self, batches: Sequence[str], requested: Sequence[str], open_request: str | None, new_rows: int | None
-    ) -> tuple[str, ...]:
         held: list[str] = []
         if open_request is not None:
             held.append(f"the request made after {open_request} is still open")
-        earlier = [batch for batch in requested if batch != batches[-1]]
-        cooling = [batch for batch in batches[-1 - self.cooldown : -1] if batch in earlier] if self.cooldown else []
-        if cooling:
-            held.append(
-                f"cooling down: retraining was asked for after {cooling[-1]}, {self.cooldown} batches must pass"
-            )
-        spent = [batch for batch in batches[-self.budget_windows :] if batch in earlier]
+        if earlier and len(fresh) <= self.cooldown:
+            held.append(f"cooling down: {self.cooldown} batches must pass after {earlier[-1]}, {len(fresh) - 1} have")
+        period = [window.batch for window in windows[-self.budget_windows :]]
+        spent = [batch for batch in earlier if len(windows) < self.budget_windows or batch >= period[0]]
         if self.budget is not None and len(spent) >= self.budget:
             held.append(f"the budget of {self.budget} requests in {self.budget_windows} batches is spent")
         if self.min_new_rows and (new_rows is None or new_rows < self.min_new_rows):
             held.append(f"{new_rows} new labelled rows, {self.min_new_rows} are needed")
-        return tuple(held)
+        return Decision(Choice.WAIT if held else Choice.RETRAIN, (*held, count, *reasons))

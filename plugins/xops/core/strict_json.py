@@ -22,8 +22,12 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one return a class reads best
 
     :raises TypeError: for any other class, naming it.
     """
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, np.ndarray) and not value.ndim:
+        return plain(value.item())
     if value is None or isinstance(value, (str, bool)):
-        return str(value) if isinstance(value, enum.Enum) else value
+        return value if type(value) in (str, bool, type(None)) else str(value)
     if isinstance(value, (int, np.integer)):
         return int(value)
     if isinstance(value, np.bool_):

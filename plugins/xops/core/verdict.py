@@ -100,7 +100,7 @@ class Verdict:
     def __str__(self) -> str:
         """Say the outcome and the first findings that led to it."""
         notable = [f for f in self.findings if f.outcome is self.outcome and f.outcome is not Outcome.PASS]
-        said = list({finding.reason or str(finding): str(finding) for finding in notable}.values())
+        said = list(dict.fromkeys(f.reason if f.outcome is Outcome.UNKNOWN else str(f) for f in notable))
         more = f"; and {len(said) - _QUOTED} more" if len(said) > _QUOTED else ""
         return f"{self.check} of {self.subject}: {self.outcome}" + (
             f" ({'; '.join(said[:_QUOTED])}{more})" if said else ""

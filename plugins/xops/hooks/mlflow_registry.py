@@ -265,7 +265,9 @@ class MlflowHook(BaseHook):
         with contextlib.suppress(Misconfigured, Unavailable), self.client(retries=0) as client:
             client.create_registered_model(training.model)  # refused when it exists, the ordinary case
         with contextlib.suppress(Unavailable), self.client(retries=0) as client:
-            client.create_model_version(training.model, source, run_id, tags=tags)
+            client.create_model_version(
+                training.model, source, run_id, tags=tags, model_id=source.removeprefix("models:/")
+            )
         known = self._version_of(training.model, training.key)
         if known is None:
             raise Unavailable(f"MLflow ({self.conn_id}): a version of {training.model} could not be registered")

@@ -1,7 +1,18 @@
 """How the property tests of the core run."""
 
+import pytest
 from hypothesis import settings
 
 # the time that one example takes says more of the machine than of the code
-settings.register_profile("core", deadline=None, max_examples=50)
-settings.load_profile("core")
+settings.register_profile("core", deadline=None, max_examples=50, derandomize=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    """Give this folder's tests the profile: a property takes its settings when its module is read."""
+    before = settings.get_current_profile_name()
+    settings.load_profile("core")
+    try:
+        return (yield)
+    finally:
+        settings.load_profile(before)

@@ -60,9 +60,6 @@ def drifted(count, of):
     return {f"c{i}": ("wasserstein", 0.2 if i < count else 0.05, 0.1) for i in range(of)}
 
 
-# scores
-
-
 @pytest.mark.parametrize("scores", [[0.0, 1.0], [0.5, 0.5], [-0.0, 5e-324]])
 def test_scores_that_are_probabilities_pass(scores):
     assert outcomes(scored(scores, 2)) == {"row_count": PASS, "probability": PASS}
@@ -90,9 +87,6 @@ def test_scores_of_nothing_do_not_pass(wanted):
 @pytest.mark.xfail(reason="of no scores, all are within [0, 1]", raises=AssertionError)
 def test_probabilities_of_no_rows_are_unknown():
     assert scored([], 3).findings[1].outcome is UNKNOWN
-
-
-# performance
 
 
 def test_a_champion_that_keeps_its_area_and_its_calibration_passes():
@@ -155,9 +149,6 @@ def test_a_champion_whose_scores_are_not_finite_does_not_pass():
 @pytest.mark.xfail(reason="a NaN ranks above every number", raises=AssertionError)
 def test_scores_that_are_not_finite_leave_the_performance_unknown():
     assert set(outcomes(performance(scores=np.where(LATE, math.nan, 0.5))).values()) == {UNKNOWN}
-
-
-# candidate
 
 
 def test_a_first_candidate_is_held_against_the_smallest_area_only():
@@ -247,9 +238,6 @@ def test_a_candidate_that_is_clearly_better_passes_nearly_always():
 @pytest.mark.xfail(reason="min_rows counts rows, not those of the rarer class", raises=AssertionError)
 def test_a_rare_class_does_not_let_chance_through_more_often():
     assert share_passed(np.random.default_rng(7), rows=100, positive=2, repeats=300) < 0.05
-
-
-# drift
 
 
 @pytest.mark.parametrize(("distance", "outcome"), edges(0.1, PASS, WARN, WARN))

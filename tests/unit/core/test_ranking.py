@@ -127,6 +127,21 @@ def test_the_confidence_is_95_percent_unless_told_otherwise():
     assert auc_difference(labels, first, second) == auc_difference(labels, first, second, confidence=0.95)
 
 
+@pytest.mark.parametrize("confidence", [math.nextafter(0, 1), math.nextafter(1, 0)])
+def test_every_confidence_between_0_and_1_has_an_interval(confidence):
+    labels, first, second = np.arange(40) % 2 == 0, np.arange(40) % 7, np.arange(40) % 5
+    found = auc_difference(labels, first, second, confidence=confidence)
+    assert found.low <= found.first - found.second <= found.high
+    assert math.isfinite(found.high - found.low)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, math.nan])
+def test_a_confidence_that_is_no_share_is_refused(confidence):
+    labels, scores = np.arange(4) < 2, np.arange(4.0)
+    with pytest.raises(ValueError, match=rf"a confidence in \(0, 1\) was wanted, found {confidence}"):
+        auc_difference(labels, scores, scores, confidence=confidence)
+
+
 @pytest.mark.parametrize("positive", [1, 3], ids=["one positive row", "one negative row"])
 def test_a_class_of_one_row_has_no_spread_so_the_interval_is_without_end(positive):
     labels = np.arange(4) < positive

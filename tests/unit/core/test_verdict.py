@@ -39,7 +39,7 @@ VERDICTS = st.builds(
 
 
 def finding(outcome, subject="delay"):
-    return Finding("wasserstein", subject, outcome, 0.5, 0.1, reason="it moved")
+    return Finding("wasserstein", subject, outcome, 0.5, 0.1, reason=f"{subject} moved")
 
 
 def verdict(*outcomes):
@@ -148,11 +148,37 @@ def test_a_verdict_without_findings_says_that_it_is_unknown():
 
 
 def test_a_verdict_quotes_the_findings_that_led_to_its_outcome_only():
-    assert str(verdict(WARN, FAIL, UNKNOWN)) == "drift of nyc.flights@1: fail (wasserstein on c1: it moved)"
+    assert str(verdict(WARN, FAIL, UNKNOWN)) == "drift of nyc.flights@1: fail (wasserstein on c1: c1 moved)"
 
 
 @pytest.mark.parametrize(("count", "more"), [(4, ""), (5, ""), (6, "; and 1 more"), (9, "; and 4 more")])
 def test_a_verdict_quotes_five_findings_at_most(count, more):
     said = str(verdict(*[FAIL] * count))
-    assert said.count("it moved") == min(count, 5)
-    assert said.endswith(f"it moved{more})")
+    assert said.count("moved") == min(count, 5)
+    assert said.endswith(f"wasserstein on c{min(count, 5) - 1}: c{min(count, 5) - 1} moved{more})")
+
+
+def test_a_verdict_says_a_reason_that_its_findings_share_once():
+    shared = [Finding("drift", f"c{i}", UNKNOWN, reason="the batch has no rows") for i in range(9)]
+    said = str(Verdict("drift", "nyc.flights@1", tuple(shared)))
+    assert said.count("the batch has no rows") == 1
+    assert "more" not in said
+
+
+@pytest.mark.parametrize("outcome", [WARN, FAIL])
+def test_a_verdict_says_of_each_measured_finding_what_it_is_about(outcome):
+    alike = tuple(Finding("wasserstein", column, outcome, reason="it moved") for column in ("delay", "dest"))
+    said = "wasserstein on delay: it moved; wasserstein on dest: it moved"
+    assert str(Verdict("drift", "nyc.flights@1", alike)) == f"drift of nyc.flights@1: {outcome} ({said})"
+
+
+def test_a_verdict_says_every_reason_for_which_something_is_unknown():
+    apart = tuple(Finding("drift", "delay", UNKNOWN, reason=why) for why in ("it holds lists", "all values are null"))
+    said = str(Verdict("drift", "nyc.flights@1", apart))
+    assert said.index("it holds lists") < said.index("all values are null")
+
+
+def test_a_verdict_says_findings_without_a_reason_each_by_its_numbers():
+    bare = (Finding("auc", "m", FAIL, 0.5, 0.7), Finding("auc", "n", FAIL, 0.5, 0.7))
+    said = "auc on m: 0.5 against 0.7; auc on n: 0.5 against 0.7"
+    assert str(Verdict("evaluation", "m", bare)) == f"evaluation of m: fail ({said})"
