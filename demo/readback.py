@@ -108,9 +108,10 @@ class Readback:
         """Say what became of the newest candidate."""
         model = self.models()[-1]
         against = f" against the champion's {model['champion_auc']:.3f}" if model["champion_auc"] else ""
+        reason = f" ({model['reasons'][-1]})" if model["reasons"] else ""
         return (
             f"version {model['version']}, asked by {model['asked_by']}, {model['rows']:,} rows of "
-            f"{model['batches'][0]} to {model['batches'][-1]}: AUC {model['auc']:.3f}{against}, {model['outcome']}"
+            f"{model['batches'][0]} to {model['batches'][-1]}: AUC {model['auc']:.3f}{against}, {model['outcome']}{reason}"
         )
 
     def scored(self, batch: str) -> str:

@@ -59,7 +59,8 @@ SCALARS = st.one_of(
     npst.from_dtype(np.dtype("bool")),
 )
 ARRAYS = npst.arrays(
-    st.sampled_from(["float32", "float64", "int64", "bool", "U3"]), npst.array_shapes(min_dims=0, max_dims=3, max_side=3)
+    st.sampled_from(["float32", "float64", "int64", "bool", "U3"]),
+    npst.array_shapes(min_dims=0, max_dims=3, max_side=3),
 )
 KEYS = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.sampled_from(Colour))
 VALUES = st.recursive(
