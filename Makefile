@@ -35,7 +35,8 @@ up: .env  ## Start the production-like stack with Docker Compose
 	docker compose up --build --detach --wait
 
 .env:
-	@echo "copy .env.example to .env and fill in its secrets first" && exit 1
+	@(umask 077; python3 include/compose/new_env.py > .env)
+	@echo "made .env with new secrets; .env.example says what each is"
 
 lock:  ## Resolve requirements.txt and the dev group anew into requirements.lock
 	@$(VENV)/bin/uv pip compile requirements.txt --group dev --universal --python-version 3.11 --generate-hashes \

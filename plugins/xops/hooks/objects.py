@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-_RETRIES = {"max_retries": 2, "retry_timeout": {"seconds": 30}}
+_RETRIES: Any = {"max_retries": 2, "retry_timeout": dt.timedelta(seconds=30)}
 
 
 class Objects:
@@ -132,7 +133,7 @@ def _open(url: str) -> ObjectStore:
         return LocalStore(folder)
     if parts.scheme == "s3" and parts.username:
         return _s3(parts.username, parts.hostname or "", parts.path.strip("/"))
-    return from_url(url, retry_config=_RETRIES)  # type: ignore[arg-type]
+    return from_url(url, retry_config=_RETRIES)
 
 
 def _s3(conn_id: str, bucket: str, prefix: str) -> ObjectStore:
