@@ -320,7 +320,7 @@ def test_the_connections_are_read_by_airflow_as_the_hooks_want_them(filled):
     assert mlflow.login == server["MLFLOW_AUTH_ADMIN_USERNAME"]
     assert mlflow.password == server["MLFLOW_AUTH_ADMIN_PASSWORD"]
     assert (iceberg.conn_type, iceberg.host) == ("iceberg", "postgresql+psycopg2://postgres:5432/iceberg")
-    assert iceberg.extra_dejson["warehouse"] == given["AIRFLOW__XOPS__WAREHOUSE"]
+    assert iceberg.extra_dejson["warehouse"] == "s3://xops/warehouse"
     assert iceberg.extra_dejson["s3.secret-access-key"] == xops_s3.password
 
 

@@ -141,6 +141,7 @@ def test_a_slug_is_one_segment_of_80_characters_at_most(text):
 @example("a", ".a")
 @example("a.", "a")
 @example("A", "a")
+@example("\ud800", "?")
 @example("a" * 80, "a" * 81)
 @example("a" * 81, "a" * 82)
 def test_two_texts_never_share_a_slug(first, second):
