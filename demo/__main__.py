@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -27,6 +28,7 @@ def main() -> int:
     options.add_argument("--exit", action="store_true", help="end everything after the report")
     options.add_argument("--folder", type=Path, default=ROOT / ".demo")
     chosen = options.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it otherwise
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     try:
@@ -55,8 +57,10 @@ def play(stack: Stack, *, stay: bool) -> int:
     (stack.folder / "summary.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     report(summary, stack.folder / "summary.json")
     if stay:
-        print("\nEverything stays up until Ctrl-C.")
-        signal.pause()
+        print("\nEverything stays up until Ctrl-C.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+        print("\nending Airflow and MLflow")
     return 0 if summary["closed"] else 1
 
 

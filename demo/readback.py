@@ -109,10 +109,9 @@ class Readback:
         model = self.models()[-1]
         against = f" against the champion's {model['champion_auc']:.3f}" if model["champion_auc"] else ""
         reason = f" ({model['reasons'][-1]})" if model["reasons"] else ""
-        return (
-            f"version {model['version']}, asked by {model['asked_by']}, {model['rows']:,} rows of "
-            f"{model['batches'][0]} to {model['batches'][-1]}: AUC {model['auc']:.3f}{against}, {model['outcome']}{reason}"
-        )
+        window = f"{model['rows']:,} rows of {model['batches'][0]} to {model['batches'][-1]}"
+        outcome = f"AUC {model['auc']:.3f}{against}, {model['outcome']}{reason}"
+        return f"version {model['version']}, asked by {model['asked_by']}, {window}: {outcome}"
 
     def scored(self, batch: str) -> str:
         """Say who scored a batch."""

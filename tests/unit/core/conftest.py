@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 
 # the time that one example takes says more of the machine than of the code
-settings.register_profile("core", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("core", deadline=None, max_examples=40, derandomize=True)
 
 
 @pytest.hookimpl(wrapper=True)

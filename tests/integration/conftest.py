@@ -1,0 +1,292 @@
+"""The services of the integration tests, each a real one on loopback, and the ways they fail."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import json
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+CREDENTIALS = {"login": "anna-of-loopback", "password": "sesame-open-4711"}
+PRELOADED = ["pyarrow", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow", "mlflow", "xops.hooks.mlflow_registry"]
+
+
+class FaultProxy:
+    """Pass HTTP on to a server, except where it was told to lose a request or its answer, or to answer instead.
+
+    Lost requests never reach the server; a lost response is sent by the server and dropped on its way back.
+    """
+
+    def __init__(self, upstream: tuple[str, int]) -> None:
+        self.seen: list[str] = []
+        self._faults: list[tuple[str, str | int]] = []
+        self._lock = threading.Lock()
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler(upstream))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def fail_next(self, call: str, fault: str | int) -> None:
+        """Let the next call that matches ``call`` ("METHOD /path", a regular expression) fail once.
+
+        :param fault: ``lost request``, ``lost response``, ``half response``, ``silence``, or an HTTP status.
+        """
+        with self._lock:
+            self._faults.append((call, fault))
+
+    def forget(self) -> None:
+        """Drop faults that have not struck, and what was seen."""
+        with self._lock:
+            self._faults.clear()
+            self.seen.clear()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _fault_of(self, call: str) -> str | int | None:
+        with self._lock:
+            self.seen.append(call)
+            for fault in self._faults:
+                if re.search(fault[0], call):
+                    self._faults.remove(fault)
+                    return fault[1]
+        return None
+
+    def _handler(proxy, upstream):  # noqa: N805 - the handler inside has the other self
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                fault = proxy._fault_of(f"{self.command} {self.path}")
+                if isinstance(fault, int):
+                    self.send_response(fault)
+                    self.send_header("content-length", "0")
+                    return self.end_headers()
+                if fault == "silence":
+                    time.sleep(3)
+                if fault in ("lost request", "silence"):
+                    return self.hang_up()
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+                server = http.client.HTTPConnection(*upstream, timeout=60)
+                server.request(self.command, self.path, body, headers)
+                response = server.getresponse()
+                answer = response.read()
+                server.close()
+                if fault == "lost response":
+                    return self.hang_up()
+                self.send_response(response.status)
+                for name, value in response.getheaders():
+                    if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                        self.send_header(name, value)
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                if fault == "half response":
+                    self.wfile.write(answer[: len(answer) // 2])
+                    return self.hang_up()
+                return self.wfile.write(answer)
+
+            def hang_up(self):
+                """Reset the connection, as a machine that dies does."""
+                self.close_connection = True
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+
+            def log_message(self, *arguments):
+                """Say nothing."""
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+
+        return Handler
+
+
+class MlflowServer:
+    """An MLflow server, the proxy in front of it, and what a test asks of either.
+
+    :param port: where the server itself listens.
+    :param artifacts: the folder in which it keeps the models' files.
+    """
+
+    def __init__(self, port: int, artifacts: Path) -> None:
+        from mlflow import MlflowClient
+
+        self.artifacts = artifacts
+        self.proxy = FaultProxy(("127.0.0.1", port))
+        self.direct = MlflowClient(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}")
+
+    def runs(self, model: str) -> list:
+        """Give the runs of a model's experiment that a user sees."""
+        experiment = self.direct.get_experiment_by_name(model)
+        return self.direct.search_runs([experiment.experiment_id]) if experiment else []
+
+    def versions(self, model: str) -> list:
+        """Give a model's versions, oldest first."""
+        return sorted(self.direct.search_model_versions(f"name = '{model}'"), key=lambda found: int(found.version))
+
+    def files(self, model: str, version: str) -> Path:
+        """Give the folder in which the server keeps a version's files."""
+        source = self.direct.get_model_version(model, version).source.removeprefix("models:/")
+        return next(self.artifacts.glob(f"*/models/{source}/artifacts"))
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """Give a function that finds a port on which nothing listens."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory, free_port):
+    """Start one MLflow server on SQLite for the session."""
+    home, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files")]
+    said = home / "said"
+    with said.open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=home, stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 90
+        while not _answers(f"http://127.0.0.1:{port}/health"):
+            assert server.poll() is None, said.read_text()[-3000:]
+            assert time.monotonic() < deadline, said.read_text()[-3000:]
+            time.sleep(0.1)
+        running = MlflowServer(port, home / "files")
+        yield running
+        running.proxy.close()
+    finally:
+        _stop(server)
+
+
+@pytest.fixture
+def mlflow_at(monkeypatch):
+    """Give a function that lets the connection ``mlflow_default`` point to a host, with credentials."""
+
+    def point(host: str, **more: object) -> None:
+        connection = {"conn_type": "mlflow", "host": host, **CREDENTIALS, **more}
+        monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(connection))
+
+    return point
+
+
+@pytest.fixture
+def mlflow(mlflow_server, mlflow_at):
+    """Give the session's MLflow server, reached through a proxy that has no faults yet."""
+    mlflow_at(mlflow_server.proxy.url)
+    mlflow_server.proxy.forget()
+    return mlflow_server
+
+
+@pytest.fixture
+def nobody_listens(free_port):
+    """Give a URL on loopback that refuses connections."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """Start one S3 server for the session and give its URL; it has a bucket ``evidence``."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    client.create_bucket(Bucket="evidence")
+    yield url
+    server.stop()
+
+
+@pytest.fixture
+def s3_at(monkeypatch):
+    """Give a function that lets the connection ``xops_s3`` point to an S3 endpoint."""
+
+    def point(endpoint: str) -> None:
+        connection = {"conn_type": "aws", **CREDENTIALS}
+        connection["extra"] = {"endpoint_url": endpoint, "region_name": "us-east-1"}
+        monkeypatch.setenv("AIRFLOW_CONN_XOPS_S3", json.dumps(connection))
+
+    return point
+
+
+@pytest.fixture(scope="session")
+def in_processes():
+    """Give a function that calls another in several new processes at the same moment, and gives what each returned.
+
+    The processes are forked from one that has loaded the libraries and nothing else, so they begin together.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+
+    def run(function, arguments: list[tuple]) -> list:
+        gate = context.Barrier(len(arguments))
+        queue = context.SimpleQueue()
+        processes = [
+            context.Process(target=_through_the_gate, args=(gate, queue, place, function, given))
+            for place, given in enumerate(arguments)
+        ]
+        for process in processes:
+            process.start()
+        answers = dict(queue.get() for _ in processes)
+        for process in processes:
+            process.join()
+        return [answers[place] for place in range(len(arguments))]
+
+    yield run
+    from multiprocessing import forkserver
+
+    forkserver._forkserver._stop()
+
+
+def _through_the_gate(gate, queue, place, function, given):
+    """Wait for the others, call, and send back what came of it; an exception as its text."""
+    try:
+        gate.wait(60)
+        queue.put((place, function(*given)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test is to see it
+        queue.put((place, f"{type(error).__name__}: {error}"))
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+        return answer.status == 200
+    return False
+
+
+def _stop(server: subprocess.Popen) -> None:
+    """End a server and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(10)
