@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 
@@ -49,5 +50,7 @@ def _tell(process: psutil.Process, what: str) -> None:
 
 
 if __name__ == "__main__":
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)  # it has one thing to do, and does it last
     sys.stdin.buffer.read()
     sweep(sys.argv[1])

@@ -57,7 +57,7 @@ def _finding(asked: Mapping[str, Any], result: Mapping[str, Any] | None, columns
         return Finding(
             check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason=f"all {elements} values are null"
         )
-    if not result["success"] and "observed_value" in measured and observed is None:
+    if not result["success"] and "unexpected_count" not in measured and measured.get("observed_value", ...) is None:
         return Finding(check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason="nothing was measured")
     reason = ""
     if not result["success"] and elements is not None and measured.get("unexpected_count") is not None:

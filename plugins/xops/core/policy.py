@@ -62,8 +62,8 @@ class RetrainPolicy:
     :param n: how many of the newest windows with sound data are looked at.
     :param cooldown: how many windows with sound data must pass after a request before the next; 0 for none.
     :param min_new_rows: labelled rows that must have come since the newest training; 0 for no such rule.
-    :param budget: requests allowed among the last ``budget_windows`` windows; None for no bound.
-    :param budget_windows: the period of ``budget``, in windows.
+    :param budget: requests allowed among the last ``budget_windows`` batches; None for no bound.
+    :param budget_windows: the period of ``budget``, in batches.
     """
 
     k: int = 2
@@ -99,6 +99,7 @@ class RetrainPolicy:
         windows: Sequence[Window],
         *,
         requested: Sequence[str] = (),
+        batches: Sequence[str] = (),
         open_request: str | None = None,
         new_rows: int | None = None,
     ) -> Decision:
@@ -106,6 +107,7 @@ class RetrainPolicy:
 
         :param windows: from oldest to newest; the last one is the batch decided on.
         :param requested: batches after which retraining was ever asked for, whichever model was champion then.
+        :param batches: every batch there was, for the period of the budget; those of ``windows`` count anyway.
         :param open_request: the batch of a request that no training has answered yet, if any.
         :param new_rows: labelled rows since the newest training; None when not counted.
         """
@@ -134,8 +136,8 @@ class RetrainPolicy:
             held.append(f"the request made after {open_request} is still open")
         if earlier and len(fresh) <= self.cooldown:
             held.append(f"cooling down: {self.cooldown} batches must pass after {earlier[-1]}, {len(fresh) - 1} have")
-        period = [window.batch for window in windows[-self.budget_windows :]]
-        spent = [batch for batch in earlier if len(windows) < self.budget_windows or batch >= period[0]]
+        period = sorted({*batches, *earlier, *(window.batch for window in windows)})[-self.budget_windows :]
+        spent = [batch for batch in earlier if batch >= period[0]]
         if self.budget is not None and len(spent) >= self.budget:
             held.append(f"the budget of {self.budget} requests in {self.budget_windows} batches is spent")
         if self.min_new_rows and (new_rows is None or new_rows < self.min_new_rows):

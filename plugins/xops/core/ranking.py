@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xops.core.errors import Misconfigured
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,12 +53,13 @@ def auc_difference(
     Source: DeLong, DeLong, Clarke-Pearson (1988), in the form of Sun and Xu (2014), O(n log n).
 
     :param confidence: coverage of the two-sided interval, in (0, 1).
-    :raises ValueError: when one of the two classes is missing, or ``confidence`` is outside (0, 1).
+    :raises ValueError: when one of the two classes is missing.
+    :raises Misconfigured: when ``confidence`` is outside (0, 1).
     """
     from scipy.stats import norm
 
     if not 0 < confidence < 1:
-        raise ValueError(f"a confidence in (0, 1) was wanted, found {confidence}")
+        raise Misconfigured(f"a confidence in (0, 1) was wanted, found {confidence}")
     positive, negative = _two_classes(labels)
     areas, on_positive, on_negative = [], [], []
     for scores in (first, second):

@@ -25,7 +25,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one return a class reads best
     if isinstance(value, enum.Enum):
         return plain(value.value)
     if isinstance(value, np.ndarray) and not value.ndim:
-        return plain(value.item())
+        return plain(value[()])
     if value is None or isinstance(value, (str, bool)):
         return value if type(value) in (str, bool, type(None)) else str(value)
     if isinstance(value, (int, np.integer)):

@@ -100,7 +100,10 @@ class Verdict:
     def __str__(self) -> str:
         """Say the outcome and the first findings that led to it."""
         notable = [f for f in self.findings if f.outcome is self.outcome and f.outcome is not Outcome.PASS]
-        said = list(dict.fromkeys(f.reason if f.outcome is Outcome.UNKNOWN else str(f) for f in notable))
+        # what could not be measured of many columns for one reason is said once
+        said = list({f.reason if f.outcome is Outcome.UNKNOWN else str(f): str(f) for f in reversed(notable)}.values())[
+            ::-1
+        ]
         more = f"; and {len(said) - _QUOTED} more" if len(said) > _QUOTED else ""
         return f"{self.check} of {self.subject}: {self.outcome}" + (
             f" ({'; '.join(said[:_QUOTED])}{more})" if said else ""

@@ -73,7 +73,9 @@ class DriftCheckOperator(CheckOperator):
         current = lake.rows(features, columns=columns, batches=[batch])
         sizes = reference.num_rows, current.num_rows
         report = (
-            compare(reference, current, columns, sample=self.sample, seed=0) if min(sizes) >= self.min_rows else None
+            compare(reference, current, columns, sample=self.sample, seed=0)
+            if min(sizes) >= max(self.min_rows, 1)
+            else None
         )
         verdict = judge_drift(
             columns,

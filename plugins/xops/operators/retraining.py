@@ -61,12 +61,14 @@ class RetrainDecisionOperator(XopsOperator):
         from xops.hooks.retrain_requests import RetrainRequests
 
         requests, version = RetrainRequests(self.model), champion_or_skip(self.model)
-        windows = gather_windows(EvidenceStore(), self.model, self.features, version, until=self.batch)
+        store = EvidenceStore()
+        windows = gather_windows(store, self.model, self.features, version, until=self.batch)
         open_batches = [request["batch"] for request in requests.still_open()]
         batch = windows[-1].batch if windows else self.batch
         decision = RetrainPolicy.of(self.policy).decide(
             windows,
             requested=requests.asked(),
+            batches=[evidence.batch for evidence in store.about("drift", self.model)],
             open_request=next((asked for asked in open_batches if asked != batch), None),
         )
         answer = {"batch": batch, "decision": str(decision.choice), "reasons": list(decision.reasons)}

@@ -281,6 +281,13 @@ def test_a_request_made_under_an_earlier_champion_spends_the_budget_too():
     assert choice(policy, "ss", requested=["0"]) is Choice.WAIT
 
 
+def test_requests_of_long_ago_do_not_spend_the_budget_of_a_new_champion():
+    policy = RetrainPolicy(k=1, n=1, cooldown=0, budget=1, budget_windows=2)
+    windows = history("ss")
+    assert policy.decide(windows, requested=["-1"], batches=["-1", "0"]).choice is Choice.RETRAIN
+    assert policy.decide(windows, requested=["1"], batches=["-1", "0"]).choice is Choice.WAIT
+
+
 def test_a_budget_of_nothing_never_retrains():
     decision = RetrainPolicy(budget=0).decide(history("sss"))
     assert decision.choice is Choice.WAIT

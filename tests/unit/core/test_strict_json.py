@@ -176,7 +176,7 @@ def test_a_value_of_a_known_class_has_one_plain_form(value, wanted):
         (dt.timedelta(1), "datetime.timedelta"),
         ([{"at": np.datetime64("2024-02-29")}], "numpy.datetime64"),
         (hashlib, "builtins.module"),
-        (np.array(1j), "builtins.complex"),
+        (np.array(1j), "numpy.complex128"),
         (enum.Enum("Odd", {"ONE": b"bytes"}).ONE, "builtins.bytes"),
     ],
 )
