@@ -318,7 +318,7 @@ def land(home, batches):
     return "landed"
 
 
-@pytest.mark.xfail(strict=True, reason="of batches staged at the same moment, some raise pyiceberg's own errors")
+@pytest.mark.xfail(strict=False, reason="of batches staged at the same moment, some raise pyiceberg's own errors")
 def test_batches_that_three_processes_land_at_the_same_moment_all_land(tmp_path, in_processes, lake):
     work = [[(f"2013-{2 * worker + place:02}", 10 * worker + place + 1) for place in (1, 2)] for worker in range(3)]
     assert in_processes(land, [(tmp_path, batches) for batches in work]) == ["landed"] * 3

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from xops.core.errors import Misconfigured
@@ -60,6 +60,19 @@ class Judged:
     html: bytes | None = None
 
 
+class ReportLink(BaseOperatorLink):
+    """The button in Airflow's UI that opens the report of a check, when it has made one."""
+
+    name = "Report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """Give the report's address; empty when there is none. Airflow asks in the task's own process."""
+        from airflow.sdk import conf
+
+        report = getattr(operator, "report", None)
+        return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/xops/reports/{report}" if report else ""
+
+
 class CheckOperator(XopsOperator):
     """An operator that judges, records its verdict as evidence, and then opens or closes its gate.
 
@@ -70,6 +83,8 @@ class CheckOperator(XopsOperator):
     """
 
     default_gate: GateName = "fail"
+    operator_extra_links = (ReportLink(),)
+    report: str | None = None  # the report of this run, for its link
 
     def __init__(self, *, gate: GateName | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -84,6 +99,7 @@ class CheckOperator(XopsOperator):
         judged = self.judge(context, store := EvidenceStore())
         origin = origin_of(context)
         evidence = store.record(judged.verdict, origin=origin, about=judged.about, batch=judged.batch, html=judged.html)
+        self.report = evidence.report
         self.log.info("%s", judged.verdict)
         answer = evidence.to_json()
         context["ti"].xcom_push(key="return_value", value=answer)
