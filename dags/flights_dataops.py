@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
-from flights.assets import FLIGHTS, FLIGHTS_TABLE, INCLUDE, LABELS, LABELS_TABLE, LANDING
+from flights.assets import FLIGHTS, FLIGHTS_TABLE, INCLUDE, LABELS, LABELS_TABLE, LANDING, RETRIES
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
 
 BATCH = Param("2013-01", type="string", pattern=r"^\d{4}-\d{2}$", title="Month", description="Which month arrived")
 FILE = Param("", type="string", title="File", description="Where it lies; empty for the landing folder")
 
 
-@dag(schedule=None, params={"batch": BATCH, "source": FILE}, tags=["xops", "dataops"], max_active_runs=1)
+@dag(
+    schedule=None,
+    params={"batch": BATCH, "source": FILE},
+    tags=["xops", "dataops"],
+    max_active_runs=1,
+    default_args=RETRIES,
+)
 def flights_dataops():
     """Publish a month of flights when it passes its tests; set it aside when it does not."""
     staged = StageDataOperator(
@@ -24,7 +30,13 @@ def flights_dataops():
     PublishDataOperator(task_id="publish", version=staged.output, verdicts=[tested.output], outlets=[FLIGHTS])
 
 
-@dag(schedule=None, params={"batch": BATCH, "source": FILE}, tags=["xops", "dataops"], max_active_runs=1)
+@dag(
+    schedule=None,
+    params={"batch": BATCH, "source": FILE},
+    tags=["xops", "dataops"],
+    max_active_runs=1,
+    default_args=RETRIES,
+)
 def flights_labels():
     """Publish which flights of a month were late, once that is known."""
     staged = StageDataOperator(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
-from flights.assets import CHAMPION, MODEL
+from flights.assets import CHAMPION, MODEL, RETRIES
 from xops.operators.promotion import RollbackModelOperator
 
 
@@ -16,6 +16,7 @@ from xops.operators.promotion import RollbackModelOperator
     },
     tags=["xops", "serving"],
     max_active_runs=1,
+    default_args=RETRIES,
 )
 def flights_rollback():
     """Make the previous champion, or one named, the champion again."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from airflow.sdk import dag
 
-from flights.assets import FLIGHTS, FLIGHTS_TABLE, MODEL, SCORES, SCORES_TABLE
+from flights.assets import FLIGHTS, FLIGHTS_TABLE, MODEL, RETRIES, SCORES, SCORES_TABLE
 from xops.operators.scoring import ScoreBatchOperator
 
 
-@dag(schedule=[FLIGHTS], tags=["xops", "serving"], max_active_runs=1)
+@dag(schedule=[FLIGHTS], tags=["xops", "serving"], max_active_runs=1, default_args=RETRIES)
 def flights_scoring():
     """Give each new flight its chance of being late, by the champion."""
     ScoreBatchOperator(

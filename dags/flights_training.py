@@ -6,7 +6,7 @@ from datetime import datetime
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
 
-from flights.assets import CHAMPION, FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN
+from flights.assets import CHAMPION, FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN, RETRIES
 from flights.delay import FEATURES, TARGET
 from xops.operators.promotion import PromoteModelOperator
 from xops.operators.training import EvaluateModelOperator, TrainModelOperator
@@ -23,6 +23,7 @@ from xops.operators.training import EvaluateModelOperator, TrainModelOperator
     },
     render_template_as_native_obj=True,
     max_active_runs=1,
+    default_args=RETRIES,
     tags=["xops", "training"],
 )
 def flights_training():
@@ -38,7 +39,7 @@ def flights_training():
         columns=FEATURES,
         holdout={"by": "day", "share": 0.2},
         window=3,
-        params_given="{{ params }}",
+        hyperparameters="{{ params }}",
     )
     judged = EvaluateModelOperator(task_id="evaluate", candidate=candidate.output, min_auc=0.6, gate="skip")
     PromoteModelOperator(

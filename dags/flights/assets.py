@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import Asset
@@ -18,5 +19,6 @@ SCORES = Asset(name="flight_scores", uri="x-iceberg://nyc/scores")
 CHAMPION = Asset(name="flights_delay_champion", uri="x-mlflow://flights_delay/champion")
 RETRAIN = Asset(name="flights_delay_retrain", uri="x-xops://flights_delay/retrain")
 
+RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=10)}  # for services that are down; mistakes are not retried
 INCLUDE = Path(os.environ.get("XOPS_INCLUDE", Path(__file__).parents[2] / "include"))
 LANDING = os.environ.get("XOPS_LANDING", str(INCLUDE / "data"))

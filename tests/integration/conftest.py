@@ -33,6 +33,7 @@ class FaultProxy:
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.seen: list[str] = []
+        self.struck: list[str] = []
         self._faults: list[tuple[str, str | int]] = []
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler(upstream))
@@ -53,6 +54,7 @@ class FaultProxy:
         with self._lock:
             self._faults.clear()
             self.seen.clear()
+            self.struck.clear()
 
     def close(self) -> None:
         """Stop listening."""
@@ -65,6 +67,7 @@ class FaultProxy:
             for fault in self._faults:
                 if re.search(fault[0], call):
                     self._faults.remove(fault)
+                    self.struck.append(call)
                     return fault[1]
         return None
 

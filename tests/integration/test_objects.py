@@ -152,7 +152,9 @@ def test_racing_promoters_write_one_entry_each_without_gaps(objects, url):
     with ThreadPoolExecutor(8) as threads:
         logs = [PromotionLog(MODEL, Objects(url)) for _ in range(8)]
         wrote = list(
-            threads.map(lambda place: logs[place].append(f"key {place}", 1, promote(f"key {place}", str(place))), range(8))
+            threads.map(
+                lambda place: logs[place].append(f"key {place}", 1, promote(f"key {place}", str(place))), range(8)
+            )
         )
     log = PromotionLog(MODEL, objects).read()
     assert [written.number for written in log] == list(range(1, 9))
@@ -260,7 +262,10 @@ def test_a_decision_is_kept_once_for_each_task(requests):
     for reasons in (["too early"], ["stale"]):
         requests.record_decision("key 1", {"decision": "wait", "reasons": reasons})
     requests.record_decision("key 2", {"decision": "retrain", "reasons": []})
-    assert [(kept["decision"], kept["reasons"]) for kept in requests.decisions()] == [("wait", ["stale"]), ("retrain", [])]
+    assert [(kept["decision"], kept["reasons"]) for kept in requests.decisions()] == [
+        ("wait", ["stale"]),
+        ("retrain", []),
+    ]
 
 
 def test_models_do_not_share_requests_or_logs(objects):
@@ -290,7 +295,12 @@ def test_a_bucket_is_shared_by_several_machines(monkeypatch, on_s3):
 def test_an_s3_that_refuses_connections_is_unavailable_at_once(s3_at, nobody_listens):
     s3_at(nobody_listens)
     objects = Objects("s3://xops_s3@evidence/prefix")
-    for call in (objects.get, objects.paths, lambda path: objects.put(path, b""), lambda path: objects.create(path, b"")):
+    for call in (
+        objects.get,
+        objects.paths,
+        lambda path: objects.put(path, b""),
+        lambda path: objects.create(path, b""),
+    ):
         began = time.monotonic()
         with pytest.raises(Unavailable, match="evidence store s3://xops_s3@evidence/prefix: ") as lost:
             call("a/")
@@ -312,7 +322,12 @@ def test_credentials_stay_out_of_what_is_said(s3_at, nobody_listens, caplog, cap
 def test_a_bucket_that_does_not_exist_is_not_taken_for_an_empty_store(moto, s3_at):
     s3_at(moto)
     objects = Objects("s3://xops_s3@no-such-bucket/prefix")
-    for call in (objects.get, objects.paths, lambda path: objects.put(path, b""), lambda path: objects.create(path, b"")):
+    for call in (
+        objects.get,
+        objects.paths,
+        lambda path: objects.put(path, b""),
+        lambda path: objects.create(path, b""),
+    ):
         with pytest.raises(Misconfigured, match="no-such-bucket"):
             call("a/")
 

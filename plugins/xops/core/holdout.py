@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -49,9 +50,10 @@ class Holdout:
     def mask(self, groups: NDArray[Any]) -> NDArray[np.bool_]:
         """Give True for each row whose group is set aside.
 
-        :param groups: one value a row, shape (rows,); compared by their text.
+        :param groups: one value a row, shape (rows,). Dates and times of any unit, and whole numbers as integers or
+            floats, name the same group.
         """
-        names, inverse = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+        names, inverse = np.unique(_as_text(np.asarray(groups)), return_inverse=True)
         aside = np.array([_place(name) < self.share for name in names], dtype=bool)
         mask: NDArray[np.bool_] = aside[inverse] if len(names) else np.zeros(0, dtype=bool)
         return mask
@@ -59,6 +61,17 @@ class Holdout:
     def to_json(self) -> dict[str, Any]:
         """Give it as plain JSON."""
         return asdict(self)
+
+
+def _as_text(groups: NDArray[Any]) -> NDArray[np.str_]:
+    """Give groups as texts that do not depend on how a library happened to store them."""
+    if groups.dtype.kind == "O" and len(groups) and isinstance(groups[0], dt.date):
+        groups = groups.astype("datetime64[us]")
+    if groups.dtype.kind == "M":
+        groups = np.datetime_as_string(groups.astype("datetime64[us]"))
+    elif groups.dtype.kind == "f" and bool(np.all(groups == np.floor(groups))):
+        groups = groups.astype(np.int64)
+    return groups.astype(str)
 
 
 def _place(name: str) -> float:

@@ -92,6 +92,7 @@ def judge_candidate(
     candidate: NDArray[np.float64],
     champion: NDArray[np.float64] | None,
     *,
+    groups: NDArray[Any] | None = None,
     subject: str,
     min_auc: float,
     min_gain: float,
@@ -109,6 +110,7 @@ def judge_candidate(
     :param labels: shape (rows,).
     :param candidate: the candidate's scores, shape (rows,).
     :param champion: the champion's scores on the same rows; None when there is no champion.
+    :param groups: one group's name a row where rows of a group (a day) resemble each other; None where they do not.
     :param min_rows: below it, with fewer than :data:`MIN_CLASS` rows of a class, or with a score that is not finite,
         the findings are unknown.
     """
@@ -121,7 +123,7 @@ def judge_candidate(
     findings = [Finding("auc", subject, _outcome(area >= min_auc), area, min_auc, size=size)]
     measured: dict[str, Any] = {"auc": area, "champion_auc": None}
     if champion is not None:
-        compared = auc_difference(labels, candidate, champion, confidence=confidence)
+        compared = auc_difference(labels, candidate, champion, groups=groups, confidence=confidence)
         measured["champion_auc"] = compared.second
         findings.append(
             Finding(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 
@@ -68,6 +69,12 @@ class IcebergHook(BaseHook):
         if not rows.num_rows:
             raise Misconfigured(f"{table}: batch {batch} has no rows; at least one was wanted")
         if BATCH in rows.column_names:
+            others = set(rows[BATCH].unique().to_pylist()) - {batch}
+            if others:
+                raise Misconfigured(
+                    f"{table}: the rows of batch {batch} have a column {BATCH!r} of their own, with {bounded(others)}; "
+                    "that name is taken by the batch a row came with, so rename the source's column"
+                )
             rows = rows.drop_columns([BATCH])
         rows = rows.append_column(BATCH, pa.array([batch] * rows.num_rows, pa.string()))
         for _ in range(_RACES):
@@ -163,10 +170,10 @@ class IcebergHook(BaseHook):
 
     def published(self, table: str) -> DataVersion | None:
         """Give the version that ``main`` shows, or None while nothing was published."""
-        try:
-            target = self.table(table)
-        except Misconfigured:
-            return None
+        with self._answering():
+            if not self.catalog.table_exists(table):
+                return None
+        target = self.table(table)
         return DataVersion(table, str(_head(target))) if len(_history(target)) > 1 else None
 
     def batches(self, version: DataVersion) -> dict[str, int]:
@@ -233,10 +240,12 @@ class IcebergHook(BaseHook):
         if not connection.host:
             raise Misconfigured(f"connection {self.conn_id}: the catalog's URI was wanted as host, it is empty")
         properties = {str(name): str(value) for name, value in connection.extra_dejson.items()}
-        credential = f"{connection.login}:{connection.password}" if connection.login else connection.password or ""
+        secrets = [secret for secret in (connection.login, connection.password) if secret]
+        credential = ":".join(secrets)
         if credential and "://" in connection.host and not connection.host.startswith(("http:", "https:")):
             scheme, rest = connection.host.split("://", 1)
-            return properties | {"uri": f"{scheme}://{credential}@{rest}"}
+            quoted = ":".join(quote(secret, safe="") for secret in secrets)
+            return properties | {"uri": f"{scheme}://{quoted}@{rest}"}
         return properties | {"uri": connection.host} | ({"credential": credential} if credential else {})
 
     def _embedded(self) -> dict[str, str]:

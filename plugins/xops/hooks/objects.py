@@ -131,7 +131,12 @@ def _open(url: str) -> ObjectStore:
         folder = Path(parts.path)
         folder.mkdir(parents=True, exist_ok=True)
         return LocalStore(folder)
-    if parts.scheme == "s3" and parts.username:
+    if parts.username and parts.scheme != "s3":
+        raise Misconfigured(
+            f"evidence store {url}: a connection before the @ works for s3:// only; other stores take their "
+            "credentials from the environment"
+        )
+    if parts.username:
         return _s3(parts.username, parts.hostname or "", parts.path.strip("/"))
     return from_url(url, retry_config=_RETRIES)
 
@@ -139,10 +144,20 @@ def _open(url: str) -> ObjectStore:
 def _s3(conn_id: str, bucket: str, prefix: str) -> ObjectStore:
     """Open a bucket with the credentials of an Airflow AWS connection, as boto3 resolves them."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
 
     hook = AwsBaseHook(aws_conn_id=conn_id, client_type="s3")
+    try:
+        BaseHook.get_connection(conn_id)  # the AWS hook falls back to the machine's own credentials without a word
+        credentials = Boto3CredentialProvider(hook.get_session())
+    except (AirflowNotFoundException, ValueError) as error:
+        raise Misconfigured(
+            f"evidence store s3://{conn_id}@{bucket}: Airflow connection {conn_id} (type aws) does not exist or has no "
+            f"credentials: {bounded(error)}"
+        ) from error
     endpoint = hook.conn_config.get_service_endpoint_url("s3")
     options: dict[str, Any] = {"region": hook.region_name or "us-east-1"}
     if endpoint:
@@ -150,7 +165,7 @@ def _s3(conn_id: str, bucket: str, prefix: str) -> ObjectStore:
     return S3Store(
         bucket,
         prefix=prefix or None,
-        credential_provider=Boto3CredentialProvider(hook.get_session()),
+        credential_provider=credentials,
         client_options={"allow_http": bool(endpoint and endpoint.startswith("http:")), "timeout": "20s"},
         retry_config=_RETRIES,
         **options,

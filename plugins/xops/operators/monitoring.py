@@ -179,7 +179,8 @@ class PerformanceCheckOperator(CheckOperator):
 def _labelled_scores(lake: IcebergHook, scores: str, labels: str, batch: str, *, on: str, target: str) -> Any:
     given = lake.rows(published_or_refuse(lake, scores), columns=[on, "score", "model_version"], batches=[batch])
     known = lake.rows(published_or_refuse(lake, labels), columns=[on, target], batches=[batch])
-    return given.join(known, keys=on, join_type="inner")
+    joined = given.join(known, keys=on, join_type="inner")
+    return joined.filter(joined[target].is_valid())
 
 
 def _auc_at_promotion(store: EvidenceStore, model: str, version: str) -> float:

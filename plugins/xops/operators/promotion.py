@@ -38,9 +38,8 @@ class _ChampionOperator(XopsOperator):
 
         log, key, attempt = PromotionLog(model), origin_of(context).key, int(context["ti"].try_number)
         log.claim(key, attempt)
-        if entry_of(log.read(), key) is None:
-            log.append(key, attempt, propose)
-        entry = project_aliases(MlflowHook(self.mlflow_conn_id), model, log.read())
+        entry = entry_of(log.read(), key) or log.append(key, attempt, propose)
+        project_aliases(MlflowHook(self.mlflow_conn_id), model, log.read())
         self.log.info("promotion log of %s, entry %s: version %s is champion", model, entry.number, entry.version)
         announce(context, self.outlets, entry.to_json())
         return entry.to_json()
@@ -156,10 +155,9 @@ class RollbackModelOperator(_ChampionOperator):
         return self.append(context, self.model, propose)
 
 
-def project_aliases(hook: MlflowHook, model: str, log: Sequence[Entry]) -> Entry:
-    """Set MLflow's aliases ``champion`` and ``previous`` to what the log says; give its last entry."""
+def project_aliases(hook: MlflowHook, model: str, log: Sequence[Entry]) -> None:
+    """Set MLflow's aliases ``champion`` and ``previous`` to what the log says."""
     hook.set_alias(model, "champion", str(champion(log)))
     before = previous_champion(log)
     if before is not None:
         hook.set_alias(model, "previous", before)
-    return log[-1]

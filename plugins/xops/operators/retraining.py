@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetAlias
 
+from xops.core.errors import Misconfigured
 from xops.core.policy import Choice, RetrainPolicy, Window
 from xops.core.verdict import Verdict
-from xops.operators.base import XopsOperator, champion_or_skip, origin_of
+from xops.operators.base import XopsOperator, champion_or_skip, origin_of, published_or_refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +29,12 @@ class RetrainDecisionOperator(XopsOperator):
 
     :param model: the registered model.
     :param features: Iceberg table of features, whose data tests are looked up.
+    :param labels: Iceberg table of labels, to count the new ones; needed when the policy has ``min_new_rows``.
     :param batch: the batch decided on; the newest one judged when empty (templated).
     :param policy: :class:`~xops.core.policy.RetrainPolicy` or its arguments.
     :param asks: the asset on which the training DAG is scheduled; it has an event only when retraining is asked for.
+    :param mlflow_conn_id: connection of MLflow.
+    :param iceberg_conn_id: connection of the catalog.
     :returns: ``{"batch", "decision", "reasons"}``.
     """
 
@@ -41,9 +45,12 @@ class RetrainDecisionOperator(XopsOperator):
         *,
         model: str,
         features: str,
+        labels: str = "",
         batch: str = "",
         policy: RetrainPolicy | Mapping[str, Any] | None = None,
         asks: Asset | None = None,
+        mlflow_conn_id: str = "mlflow_default",
+        iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,
     ) -> None:
         if asks is not None:  # an alias has no event unless one is added; a plain outlet has one at every success
@@ -51,9 +58,12 @@ class RetrainDecisionOperator(XopsOperator):
         super().__init__(**kwargs)
         self.model = model
         self.features = features
+        self.labels = labels
         self.batch = batch
         self.policy = policy
         self.asks = asks
+        self.mlflow_conn_id = mlflow_conn_id
+        self.iceberg_conn_id = iceberg_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:
         """Gather the windows, decide, record, ask."""
@@ -65,10 +75,12 @@ class RetrainDecisionOperator(XopsOperator):
         windows = gather_windows(store, self.model, self.features, version, until=self.batch)
         open_batches = [request["batch"] for request in requests.still_open()]
         batch = windows[-1].batch if windows else self.batch
-        decision = RetrainPolicy.of(self.policy).decide(
+        policy = RetrainPolicy.of(self.policy)
+        decision = policy.decide(
             windows,
             requested=requests.asked(),
             batches=[evidence.batch for evidence in store.about("drift", self.model)],
+            new_rows=self._new_rows() if policy.min_new_rows else None,
             open_request=next((asked for asked in open_batches if asked != batch), None),
         )
         answer = {"batch": batch, "decision": str(decision.choice), "reasons": list(decision.reasons)}
@@ -80,6 +92,20 @@ class RetrainDecisionOperator(XopsOperator):
         if open_batches and self.asks is not None:
             context["outlet_events"][AssetAlias(f"{self.asks.name}-asked")].add(self.asks, extra=answer)
         return answer
+
+    def _new_rows(self) -> int:
+        """Count the labelled rows of the batches that came after those of the newest training."""
+        from xops.core.training import TrainingRecord
+        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.mlflow_registry import MlflowHook
+
+        if not self.labels:
+            raise Misconfigured(f"{self.task_id}: the policy has min_new_rows, so the table of labels is wanted")
+        newest = MlflowHook(self.mlflow_conn_id).versions(self.model)[-1]
+        record = TrainingRecord.from_tags(newest.tags, f"models:/{self.model}/{newest.version}")
+        lake = IcebergHook(self.iceberg_conn_id)
+        counts = lake.batches(published_or_refuse(lake, self.labels))
+        return sum(rows for batch, rows in counts.items() if batch > max(record.batches))
 
 
 def gather_windows(store: EvidenceStore, model: str, features: str, version: str, *, until: str = "") -> list[Window]:

@@ -43,14 +43,14 @@ class TrainModelOperator(XopsOperator):
     :param columns: the features it is given, in order.
     :param holdout: rows it is not given: :class:`~xops.core.holdout.Holdout` or its arguments.
     :param window: how many batches it learns from, at least 1.
-    :param params: what the function is given, strict JSON (templated).
+    :param hyperparameters: what the function is given as ``params``, strict JSON (templated).
     :param requirements: pip requirements of the model; scikit-learn's own when None.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
     :returns: ``{"model", "version", "asked_by", "rows", "batches"}``.
     """
 
-    template_fields = ("params_given",)
+    template_fields = ("hyperparameters",)
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class TrainModelOperator(XopsOperator):
         columns: Sequence[str],
         holdout: Holdout | Mapping[str, Any],
         window: int = 3,
-        params_given: Mapping[str, Any] | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
         requirements: Sequence[str] | None = None,
         mlflow_conn_id: str = "mlflow_default",
         iceberg_conn_id: str = "iceberg_default",
@@ -80,7 +80,7 @@ class TrainModelOperator(XopsOperator):
         self.columns = columns
         self.holdout = holdout
         self.window = window
-        self.params_given = params_given
+        self.hyperparameters = hyperparameters
         self.requirements = requirements
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
@@ -92,11 +92,11 @@ class TrainModelOperator(XopsOperator):
         from xops.hooks.retrain_requests import RetrainRequests
 
         requests, hook, key = RetrainRequests(self.model), MlflowHook(self.mlflow_conn_id), origin_of(context).key
+        still_open = requests.still_open()  # one that is opened while this trains is for the next
         version = hook.trained_before(self.model, key)
         if version is None:
-            asked_by = _asked_by(context, requests.still_open())
-            version = self._train(hook, key, asked_by)
-        for request in requests.still_open():
+            version = self._train(hook, key, _asked_by(context, still_open))
+        for request in still_open:
             requests.close(request["batch"], {"version": version})
         record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
         return {
@@ -111,6 +111,8 @@ class TrainModelOperator(XopsOperator):
         from xops.hooks.iceberg_tables import IcebergHook
         from xops.hooks.mlflow_registry import Training
 
+        if self.window < 1:
+            raise Misconfigured(f"{self.model}: a window of at least 1 batch was wanted, found {self.window}")
         lake, holdout = IcebergHook(self.iceberg_conn_id), Holdout.of(self.holdout)
         function = _function(self.train)
         features, labels = published_or_refuse(lake, self.features), published_or_refuse(lake, self.labels)
@@ -119,7 +121,7 @@ class TrainModelOperator(XopsOperator):
             raise Misconfigured(f"{self.model}: {features.name} and {labels.name} have no batch in common")
         frame = labelled(lake, features, labels, batches, [*self.columns, holdout.by], on=self.on, target=self.target)
         frame = frame[~holdout.mask(frame[holdout.by].to_numpy())]
-        params = dict(self.params_given or {})
+        params = dict(self.hyperparameters or {})
         fitted = function(frame[[*self.columns, self.target]].reset_index(drop=True), params)
         if not hasattr(fitted, "predict_proba"):
             raise Misconfigured(
@@ -207,6 +209,7 @@ class EvaluateModelOperator(CheckOperator):
             frame[record.target].to_numpy(dtype=bool),
             candidate.scores(frame),
             champion.scores(frame) if champion else None,
+            groups=frame[record.holdout.by].to_numpy(),
             subject=candidate.name,
             min_auc=self.min_auc,
             min_gain=self.min_gain,
@@ -250,7 +253,8 @@ def labelled(
     wanted = list(dict.fromkeys([on, *columns]))
     left = lake.rows(features, columns=wanted, batches=batches)
     right = lake.rows(labels, columns=[on, target], batches=batches)
-    frame: pd.DataFrame = left.join(right, keys=on, join_type="inner").sort_by(on).to_pandas(date_as_object=False)
+    joined = left.join(right, keys=on, join_type="inner").sort_by(on)
+    frame: pd.DataFrame = joined.filter(joined[target].is_valid()).to_pandas(date_as_object=False)
     return frame
 
 

@@ -64,10 +64,17 @@ def test_every_group_has_its_place_between_zero_and_one(name):
     assert 0 <= _place(name) < 1
 
 
-def test_dates_and_their_texts_are_the_same_groups():
-    dates = np.array([dt.date.fromisoformat(day) for day in DAYS[:50]], dtype=object)
-    assert Holdout("day").mask(dates).tolist() == Holdout("day").mask(DAYS[:50]).tolist()
-    assert Holdout("day").mask(DAYS[:50].astype("datetime64[D]")).tolist() == Holdout("day").mask(dates).tolist()
+def test_a_group_is_the_same_however_a_library_stores_it():
+    days = np.array(DAYS[:50], dtype="datetime64[D]")
+    masks = [Holdout("day").mask(days.astype(f"datetime64[{unit}]")).tolist() for unit in ("D", "s", "ms", "us", "ns")]
+    masks.append(
+        Holdout("day").mask(np.array([dt.date.fromisoformat(day) for day in DAYS[:50]], dtype=object)).tolist()
+    )
+    assert all(mask == masks[0] for mask in masks)
+    numbers = np.arange(50)
+    assert Holdout("day").mask(numbers).tolist() == Holdout("day").mask(numbers.astype(float)).tolist()
+    fractions = np.arange(50) + 0.5
+    assert Holdout("day").mask(fractions).shape == (50,)
 
 
 @pytest.mark.parametrize("groups", [np.array([]), np.array([], dtype=str), np.array([], dtype=object)])

@@ -158,3 +158,49 @@ def test_an_area_needs_both_classes(labels):
         auc(labels, scores)
     with pytest.raises(ValueError, match=counts):
         auc_difference(labels, scores, scores)
+
+
+def test_rows_that_are_each_their_own_group_are_as_good_as_independent():
+    random = np.random.default_rng(3)
+    labels = random.random(4000) < 0.3
+    first, second = labels + random.normal(size=4000), labels + random.normal(size=4000)
+    plain = auc_difference(labels, first, second)
+    grouped = auc_difference(labels, first, second, groups=np.arange(4000))
+    assert (grouped.first, grouped.second) == (plain.first, plain.second)
+    assert grouped.high - grouped.low == pytest.approx(plain.high - plain.low, rel=0.02)
+
+
+def test_copies_of_rows_do_not_narrow_an_interval_that_knows_its_groups():
+    random = np.random.default_rng(4)
+    labels = random.random(300) < 0.4
+    first, second = labels + random.normal(size=300), labels + random.normal(size=300)
+    groups = np.arange(300)
+    once = auc_difference(labels, first, second, groups=groups)
+    often = [np.tile(values, 20) for values in (labels, first, second, groups)]
+    again = auc_difference(*often[:3], groups=often[3])
+    assert again.high - again.low == pytest.approx(once.high - once.low, rel=1e-6)
+    unknowing = auc_difference(*often[:3])
+    assert unknowing.high - unknowing.low < (once.high - once.low) / 3
+
+
+def test_with_one_group_nothing_can_be_told():
+    labels = np.array([True, False] * 50)
+    scores = np.linspace(0, 1, 100)
+    compared = auc_difference(labels, scores, -scores, groups=np.zeros(100))
+    assert (compared.low, compared.high) == (-math.inf, math.inf)
+
+
+def test_where_days_differ_an_equal_candidate_is_admitted_seldom_by_the_grouped_interval_and_often_by_the_other():
+    """Two models that are each better on some days: neither is better, and 20 days must not make it look so."""
+    random = np.random.default_rng(5)
+    admitted = {"grouped": 0, "plain": 0}
+    for _ in range(300):
+        days = np.repeat(np.arange(20), 60)
+        labels = random.random(1200) < 0.4
+        tilt = random.normal(scale=1.0, size=20)[days]
+        first = labels * (1 + tilt) + random.normal(size=1200)
+        second = labels * (1 - tilt) + random.normal(size=1200)
+        admitted["grouped"] += auc_difference(labels, first, second, groups=days).low > 0
+        admitted["plain"] += auc_difference(labels, first, second).low > 0
+    assert admitted["grouped"] / 300 < 0.06
+    assert admitted["plain"] / 300 > 0.12
