@@ -121,7 +121,7 @@ def test_retraining_after_a_merely_harder_month_gains_nothing_and_is_refused(sto
     second = read.models()[1]
     assert second["batches"] == ["2013-02", "2013-03", "2013-04"]
     assert second["outcome"] == "refused"
-    assert second["auc"] < second["champion_auc"] + 0.01
+    assert any("gain between -" in reason for reason in second["reasons"])  # chance alone could have given it
 
 
 def test_once_the_champion_is_stale_the_new_version_beats_it_and_is_promoted(story, read):

@@ -22,7 +22,15 @@ from pathlib import Path
 import pytest
 
 CREDENTIALS = {"login": "anna-of-loopback", "password": "sesame-open-4711"}
-PRELOADED = ["pyarrow", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow", "mlflow", "xops.hooks.mlflow_registry"]
+PRELOADED = [
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "pyarrow",
+    "pyiceberg.catalog.sql",
+    "pyiceberg.io.pyarrow",
+    "xops.hooks.iceberg_tables",
+    "xops.hooks.mlflow_registry",
+]
 
 
 class FaultProxy:
