@@ -213,9 +213,33 @@ def mlflow(mlflow_server, mlflow_at):
 
 
 @pytest.fixture
+def everything_said(caplog, capfd):
+    """Give a function that gives whatever was logged or printed since it was asked last."""
+
+    def said() -> str:
+        text = caplog.text + "".join(capfd.readouterr())
+        caplog.clear()
+        return text
+
+    return said
+
+
+@pytest.fixture
 def nobody_listens(free_port):
     """Give a URL on loopback that refuses connections."""
     return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def mlflow_down(mlflow_at, nobody_listens, monkeypatch):
+    """Give a function that lets MLflow be down, and a client that pauses for nothing between its tries."""
+    from xops.hooks import mlflow_registry
+
+    def down() -> None:
+        monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        mlflow_at(nobody_listens)
+
+    return down
 
 
 @pytest.fixture(scope="session")
@@ -259,14 +283,14 @@ def in_processes():
 
     def run(function, arguments: list[tuple]) -> list:
         gate = context.Barrier(len(arguments))
-        queue = context.SimpleQueue()
+        queue = context.Queue()
         processes = [
             context.Process(target=_through_the_gate, args=(gate, queue, place, function, given))
             for place, given in enumerate(arguments)
         ]
         for process in processes:
             process.start()
-        answers = dict(queue.get() for _ in processes)
+        answers = dict(queue.get(timeout=120) for _ in processes)
         for process in processes:
             process.join()
         return [answers[place] for place in range(len(arguments))]

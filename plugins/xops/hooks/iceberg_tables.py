@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -76,18 +77,25 @@ class IcebergHook(BaseHook):
                     "that name is taken by the batch a row came with, so rename the source's column"
                 )
             rows = rows.drop_columns([BATCH])
-        rows = rows.append_column(BATCH, pa.array([batch] * rows.num_rows, pa.string()))
+        rows = _storable(rows, table, batch).append_column(BATCH, pa.array([batch] * rows.num_rows, pa.string()))
         for _ in range(_RACES):
             target = self._table(table, rows.schema)
-            with contextlib.suppress(CommitFailedException):
-                return self._stage_once(target, rows, table, batch)
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):  # pyiceberg prints what does not fit
+                    return self._stage_once(target, rows, table, batch)
+            except CommitFailedException:
+                continue
+            except (ValueError, TypeError, NotImplementedError, pa.ArrowException) as error:
+                if self.table(table).metadata_location != target.metadata_location:
+                    continue  # another batch landed meanwhile, which pyiceberg says in this way too
+                wrong = _differences(rows.schema, target) or bounded(error)
+                raise Misconfigured(f"{table}: batch {batch} does not fit the table: {wrong}") from error
         raise Unavailable(f"{table}: others wrote {_RACES} times while batch {batch} was staged; try again later")
 
     def _stage_once(self, target: Table, rows: pa.Table, table: str, batch: str) -> DataVersion:
         from pyiceberg.expressions import EqualTo
         from pyiceberg.table.update.snapshot import ManageSnapshots
 
-        _fits(rows.schema, target, batch)
         branch, head = f"audit-{slug(batch)}", _head(target)
         if branch in target.refs():
             target.manage_snapshots().remove_branch(branch).commit()
@@ -133,14 +141,20 @@ class IcebergHook(BaseHook):
 
         :returns: the branch: ``quarantine-<batch>-<snapshot>``.
         """
+        from pyiceberg.exceptions import CommitFailedException
+
         target = self.table(version.table)
         branch = f"quarantine-{slug(version.batch)}-{version.snapshot}"
-        if branch not in target.refs():
-            snapshots = target.manage_snapshots().create_branch(int(version.snapshot), branch)
-            if version.branch in target.refs():
-                snapshots = snapshots.remove_branch(version.branch)
-            snapshots.commit()
-        return branch
+        for _ in range(_RACES):
+            if branch in target.refs():
+                return branch
+            with contextlib.suppress(CommitFailedException):
+                snapshots = target.manage_snapshots().create_branch(int(version.snapshot), branch)
+                if version.branch in target.refs():
+                    snapshots = snapshots.remove_branch(version.branch)
+                snapshots.commit()
+            target = self.table(version.table)
+        raise Unavailable(f"{version.table}: others wrote {_RACES} times while batch {version.batch} was set aside")
 
     def rows(
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
@@ -174,7 +188,9 @@ class IcebergHook(BaseHook):
             if not self.catalog.table_exists(table):
                 return None
         target = self.table(table)
-        return DataVersion(table, str(_head(target))) if len(_history(target)) > 1 else None
+        head = target.current_snapshot()
+        first = head is None or (head.parent_snapshot_id is None and not self._batches(target, head.snapshot_id))
+        return None if head is None or first else DataVersion(table, str(head.snapshot_id))
 
     def batches(self, version: DataVersion) -> dict[str, int]:
         """Give the batches that a version holds, in order, each with its number of rows; read from metadata."""
@@ -209,17 +225,21 @@ class IcebergHook(BaseHook):
 
     def _table(self, table: str, schema: pa.Schema) -> Table:
         """Open a table, or make it with ``schema``, partitioned by batch."""
-        from pyiceberg.exceptions import TableAlreadyExistsError
+        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
+        from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException
         from pyiceberg.transforms import IdentityTransform
 
         if "." not in table:
             raise Misconfigured(f"Iceberg table {table}: a name of the form namespace.table was wanted")
-        with self._answering(), contextlib.suppress(TableAlreadyExistsError):
+        with self._answering(), contextlib.suppress(TableAlreadyExistsError, CommitFailedException):
             if not self.catalog.table_exists(table):
-                self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
-                with self.catalog.create_table_transaction(table, schema) as making:
-                    making.update_spec().add_field(BATCH, IdentityTransform(), BATCH).commit()
-                    making.append(schema.empty_table())  # a branch needs a snapshot to start from
+                try:
+                    self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
+                    with self.catalog.create_table_transaction(table, schema) as making:
+                        making.update_spec().add_field(BATCH, IdentityTransform(), BATCH).commit()
+                        making.append(schema.empty_table())  # a branch needs a snapshot to start from
+                except (UnsupportedPyArrowTypeException, ValueError, TypeError, NotImplementedError) as error:
+                    raise Misconfigured(f"Iceberg table {table} cannot be made: {bounded(error)}") from error
         return self.table(table)
 
     def _open(self) -> Catalog:
@@ -282,34 +302,34 @@ def _history(target: Table, snapshot: int | None = None) -> list[int]:
     return [ancestor.snapshot_id for ancestor in ancestors_of(newest, target.metadata)]
 
 
-def _fits(schema: pa.Schema, target: Table, batch: str) -> None:
-    """Refuse a batch whose columns the table does not have, or has with another type.
+def _storable(rows: pa.Table, table: str, batch: str) -> pa.Table:
+    """Give the rows with the types that Iceberg stores: timestamps in microseconds, and those with a zone in UTC.
 
-    :raises Misconfigured: naming each such column.
+    :raises Misconfigured: when two columns share a name, or a timestamp would lose digits.
     """
-    wanted = {field.name: field.type for field in target.schema().as_arrow()}
-    wrong = [
-        f"{field.name} is {field.type}, the table has {wanted.get(field.name, 'no such column')}"
-        for field in schema
-        if not _holds(wanted.get(field.name), field.type)
-    ]
-    if wrong:
-        name = ".".join(target.name())
-        raise Misconfigured(f"{name}: batch {batch} does not fit the table: {bounded('; '.join(wrong))}")
-
-
-def _holds(wanted: pa.DataType | None, found: pa.DataType) -> bool:
-    """Tell whether a table column of type ``wanted`` can hold values of type ``found`` as they are."""
+    import pyarrow as pa
     from pyarrow import types
 
-    if wanted is None:
-        return False
-    if types.is_large_string(wanted) or types.is_string(wanted):
-        return types.is_string(found) or types.is_large_string(found) or types.is_dictionary(found)
-    if types.is_integer(wanted) and types.is_signed_integer(found):
-        return bool(found.bit_width <= wanted.bit_width)
-    if types.is_floating(wanted) and types.is_floating(found):
-        return bool(found.bit_width <= wanted.bit_width)
-    if types.is_timestamp(wanted) and types.is_timestamp(found):
-        return bool((wanted.tz is None) == (found.tz is None))
-    return bool(wanted == found)
+    doubled = sorted({name for name in rows.column_names if rows.column_names.count(name) > 1})
+    if doubled:
+        raise Misconfigured(f"{table}: batch {batch} has more than one column {bounded(', '.join(doubled))}")
+    for place, field in enumerate(rows.schema):
+        if types.is_timestamp(field.type):
+            wanted = pa.timestamp("us", "UTC" if field.type.tz else None)
+            try:
+                rows = rows.set_column(place, field.name, rows[field.name].cast(wanted))
+            except pa.ArrowInvalid as error:
+                raise Misconfigured(f"{table}: batch {batch}, column {field.name}: {bounded(error)}") from error
+    return rows
+
+
+def _differences(found: pa.Schema, target: Table) -> str:
+    """Say which columns a table lacks or has with another type."""
+    wanted = {field.name: str(field.type).removeprefix("large_") for field in target.schema().as_arrow()}
+    return bounded(
+        "; ".join(
+            f"{field.name} is {field.type}, the table has {wanted.get(field.name, 'no such column')}"
+            for field in found
+            if wanted.get(field.name) != str(field.type).removeprefix("large_")
+        )
+    )

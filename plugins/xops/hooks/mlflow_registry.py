@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
     from mlflow.entities.model_registry import ModelVersion
 
+_OUTAGES = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 KEY = "xops.key"
 MANIFEST = "xops.manifest"
 # A dead server costs a call at most three tries of 10 s and 3 s between them; MLflow's defaults would cost 20 minutes.
@@ -168,11 +169,11 @@ class MlflowHook(BaseHook):
     @contextlib.contextmanager
     def files(self, model: str, version: str) -> Iterator[Path]:
         """Give a temporary copy of a model version's directory."""
-        from mlflow.artifacts import download_artifacts
-
         source = self.version(model, version).source
         with tempfile.TemporaryDirectory(prefix="xops-model-") as folder:
             with self.client():
+                from mlflow.artifacts import download_artifacts
+
                 files = Path(download_artifacts(source, dst_path=folder))
             yield files
 
@@ -228,12 +229,9 @@ class MlflowHook(BaseHook):
         self, training: Training, run_id: str, fitted: Any, example: Any, requirements: list[str]
     ) -> tuple[str, str]:
         """Log a training's numbers and its model; give the model's URI and the digest of its files."""
-        model_files.import_skops()
-        import mlflow
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-        from mlflow.models import infer_signature
-
         with self.client() as client:
+            from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+
             client.log_batch(
                 run_id,
                 metrics=[Metric(name, value, 0, 0) for name, value in training.metrics.items()],
@@ -244,6 +242,11 @@ class MlflowHook(BaseHook):
                 for role, (name, digest) in training.inputs.items()
             ]
             client.log_inputs(run_id, inputs)
+        model_files.import_skops()
+        import mlflow
+        from mlflow.artifacts import download_artifacts
+        from mlflow.models import infer_signature
+
         with self.client(retries=0), mlflow.start_run(run_id=run_id):
             logged = mlflow.sklearn.log_model(
                 fitted,
@@ -254,15 +257,13 @@ class MlflowHook(BaseHook):
                 signature=infer_signature(example, fitted.predict_proba(example)[:, 1]),
                 pyfunc_predict_fn="predict_proba",
             )
-        from mlflow.artifacts import download_artifacts
-
         with self.client(), tempfile.TemporaryDirectory(prefix="xops-model-") as folder:
             found = model_files.manifest_digest(Path(download_artifacts(logged.model_uri, dst_path=folder)))
         return logged.model_uri, found
 
     def _register(self, training: Training, run_id: str, source: str, found: str) -> str:
         tags = {KEY: training.key, MANIFEST: found, **training.tags}
-        with contextlib.suppress(Misconfigured, Unavailable), self.client(retries=0) as client:
+        with contextlib.suppress(Misconfigured), self.client(retries=0) as client:
             client.create_registered_model(training.model)  # refused when it exists, the ordinary case
         with contextlib.suppress(Unavailable), self.client(retries=0) as client:
             client.create_model_version(
@@ -326,15 +327,16 @@ class MlflowHook(BaseHook):
 
     @contextlib.contextmanager
     def _answering(self, tracking: str) -> Iterator[None]:
-        from mlflow.exceptions import MlflowException
+        from mlflow.exceptions import MlflowException, RestException
         from requests.exceptions import RequestException
         from sqlalchemy.exc import OperationalError
 
         try:
             yield
         except MlflowException as error:
-            code = error.error_code
-            if code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED"):
+            # MLflow's client gives INTERNAL_ERROR to its own refusals too; only a request that failed is an outage
+            requested = isinstance(error, RestException) or "API request to" in str(error)
+            if error.error_code in _OUTAGES or (error.error_code == "INTERNAL_ERROR" and requested):
                 raise Unavailable(f"MLflow ({self.conn_id}, {tracking}) did not answer: {bounded(error)}") from error
             raise Misconfigured(f"MLflow ({self.conn_id}, {tracking}) refused: {bounded(error)}") from error
         except (RequestException, OperationalError) as error:

@@ -67,7 +67,9 @@ class Objects:
         with _answering(self.url):
             try:
                 return bytes(obstore.get(self._store, path).bytes())
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
                 return None
 
     def paths(self, prefix: str) -> list[str]:
@@ -110,15 +112,18 @@ class _answering:  # noqa: N801 - reads as a phrase: with _answering(url)
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
+        if isinstance(error, FileNotFoundError):
+            raise Misconfigured(f"evidence store {self.url}: it does not exist ({bounded(error)})") from error
         if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
             raise Misconfigured(
                 f"evidence store {self.url}: access was refused ({bounded(error)}); check the connection it names"
             ) from error
-        if isinstance(error, BaseError) and not isinstance(error, FileNotFoundError):
+        if isinstance(error, BaseError):
             raise Unavailable(f"evidence store {self.url}: {bounded(error)}") from error
 
 
 def _open(url: str) -> ObjectStore:
+    from obstore.exceptions import BaseError
     from obstore.store import LocalStore, from_url
 
     parts = urlsplit(url)
@@ -128,7 +133,9 @@ def _open(url: str) -> ObjectStore:
                 f"evidence store {url}: tasks run on more than one machine, which do not share this folder; "
                 "set [xops] store (AIRFLOW__XOPS__STORE) to a bucket: s3://conn_id@bucket/prefix"
             )
-        folder = Path(parts.path)
+        folder = Path(parts.path).expanduser()
+        if not folder.is_absolute():
+            raise Misconfigured(f"evidence store {url}: an absolute folder was wanted, found a relative one")
         folder.mkdir(parents=True, exist_ok=True)
         return LocalStore(folder)
     if parts.username and parts.scheme != "s3":
@@ -138,7 +145,12 @@ def _open(url: str) -> ObjectStore:
         )
     if parts.username:
         return _s3(parts.username, parts.hostname or "", parts.path.strip("/"))
-    return from_url(url, retry_config=_RETRIES)
+    try:
+        return from_url(url, retry_config=_RETRIES)
+    except (BaseError, ValueError) as error:
+        raise Misconfigured(
+            f"evidence store {url}: a folder, s3://, gs:// or az:// was wanted: {bounded(error)}"
+        ) from error
 
 
 def _s3(conn_id: str, bucket: str, prefix: str) -> ObjectStore:

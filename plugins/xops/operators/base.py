@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from xops.core.errors import Misconfigured
+from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import Evidence, Origin
 from xops.core.verdict import Verdict
 
@@ -121,8 +121,14 @@ def origin_of(context: Context) -> Origin:
 
 
 def verdicts_of(values: Iterable[Mapping[str, Any] | None]) -> list[tuple[str, Verdict]]:
-    """Give id and verdict of each piece of evidence that came by XCom; a task that did not run left none."""
-    evidence = [Evidence.from_json(value) for value in values if value]
+    """Give id and verdict of each piece of evidence that came by XCom; a task that did not run left none.
+
+    :raises Misconfigured: when something is no evidence, or says another outcome than its findings.
+    """
+    try:
+        evidence = [Evidence.from_json(value) for value in values if value]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Misconfigured(f"evidence was wanted, as check operators return it: {bounded(repr(error))}") from error
     return [(item.id, item.verdict) for item in evidence]
 
 

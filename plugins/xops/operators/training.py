@@ -121,6 +121,10 @@ class TrainModelOperator(XopsOperator):
             raise Misconfigured(f"{self.model}: {features.name} and {labels.name} have no batch in common")
         frame = labelled(lake, features, labels, batches, [*self.columns, holdout.by], on=self.on, target=self.target)
         frame = frame[~holdout.mask(frame[holdout.by].to_numpy())]
+        if frame.empty:
+            raise Misconfigured(
+                f"{self.model}: {', '.join(batches)} have no labelled row outside the holdout; nothing to train on"
+            )
         params = dict(self.hyperparameters or {})
         fitted = function(frame[[*self.columns, self.target]].reset_index(drop=True), params)
         if not hasattr(fitted, "predict_proba"):
@@ -271,8 +275,10 @@ def _function(path: str) -> Callable[..., Any]:
     module, _, name = path.rpartition(".")
     try:
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise Misconfigured(f"training function {path}: it cannot be imported: {bounded(error)}") from error
+    except Exception as error:
+        raise Misconfigured(f"training function {path}: it cannot be imported: {bounded(repr(error))}") from error
+    if not callable(function):
+        raise Misconfigured(f"training function {path}: a function was wanted, found {type(function).__name__}")
     return function
 
 

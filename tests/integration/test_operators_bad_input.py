@@ -1,0 +1,858 @@
+"""Operators given what cannot work: they fail at once or are retried, say why, and leave nothing half-done."""
+
+import copy
+import json
+import shutil
+import uuid
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from xops.core.errors import Unavailable
+from xops.core.evidence import Origin
+from xops.core.promotion import champion
+from xops.core.verdict import Finding, Outcome, Verdict
+from xops.core.versions import DataVersion
+from xops.hooks import mlflow_registry
+from xops.hooks.evidence_store import EvidenceStore
+from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.objects import Objects
+from xops.hooks.promotion_log import PromotionLog
+from xops.hooks.retrain_requests import RetrainRequests
+from xops.operators.base import CheckOperator, Judged, origin_of
+from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
+from xops.operators.monitoring import DriftCheckOperator, PerformanceCheckOperator
+from xops.operators.promotion import PromoteModelOperator, RollbackModelOperator
+from xops.operators.retraining import RetrainDecisionOperator
+from xops.operators.scoring import ScoreBatchOperator
+from xops.operators.training import EvaluateModelOperator, TrainModelOperator
+
+pytestmark = pytest.mark.integration
+
+FLIGHTS, LABELS, SCORES = "nyc.flights", "nyc.labels", "nyc.scores"
+SUITE = [
+    {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}},
+    {"type": "expect_column_values_to_be_between", "kwargs": {"column": "distance", "min_value": 0}},
+]
+BATCHES = Asset(name="flights", uri="x-iceberg://nyc/flights")
+CHAMPION = Asset(name="champion", uri="x-mlflow://flights/champion")
+
+
+class TaskInstance:
+    """A running task as operators see it; it takes only XCom values that are strict JSON."""
+
+    map_index = -1
+    try_number = 1
+    dag_id = "flights"
+
+    def __init__(self, task_id, run_id):
+        self.task_id = task_id
+        self.run_id = run_id
+        self.pushed = {}
+
+    def xcom_push(self, key, value):
+        self.pushed[key] = strict(value)
+
+
+def strict(value):
+    """Give what comes back from XCom, where only plain classes and finite numbers go in."""
+    came_back = json.loads(json.dumps(value, allow_nan=False))
+    assert came_back == value
+    return came_back
+
+
+@pytest.fixture
+def run():
+    """Give a function that executes an operator as a task, and gives what its XCom holds."""
+
+    def execute(operator, *, run_id="run 1", run_type="manual", ti=None, **ti_values):
+        ti = ti or TaskInstance(operator.task_id, run_id)
+        for name, value in ti_values.items():
+            setattr(ti, name, value)
+        execute.ti, execute.events = ti, OutletEventAccessors()
+        context = {
+            "ti": ti,
+            "outlet_events": execute.events,
+            "params": {},
+            "dag_run": SimpleNamespace(run_type=run_type),
+        }
+        return strict(operator.execute(context))
+
+    return execute
+
+
+@pytest.fixture
+def fails(run):
+    """Give a function that executes an operator, sees it fail without retry, and gives what was said."""
+
+    def execute(operator, **how):
+        with pytest.raises(AirflowFailException) as failed:
+            run(operator, **how)
+        said = str(failed.value)
+        assert "\n" not in said
+        assert len(said) < 1500
+        return said
+
+    return execute
+
+
+@pytest.fixture
+def lake():
+    return IcebergHook()
+
+
+@pytest.fixture
+def landing(tmp_path):
+    """Give a function that puts a batch into a Parquet file."""
+
+    def put(rows=8, name="batch.parquet", **columns):
+        table = pa.table({"id": list(range(rows)), "distance": [float(row) for row in range(rows)], **columns})
+        pq.write_table(table, tmp_path / name)
+        return str(tmp_path / name)
+
+    return put
+
+
+@pytest.fixture
+def suite_at(tmp_path):
+    """Give a function that writes a suite and gives its path."""
+
+    def put(*expectations, text=None):
+        path = tmp_path / "suites" / "flights.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text if text is not None else json.dumps({"name": "flights", "expectations": expectations}))
+        return str(path)
+
+    return put
+
+
+@pytest.fixture
+def staged(run, landing):
+    return run(StageDataOperator(task_id="stage", source=landing(), table=FLIGHTS, batch="2013-01"))
+
+
+def everything_in_store():
+    return Objects.configured().paths("")
+
+
+# A batch on its way in
+
+
+def test_a_missing_file_is_named(fails, lake, tmp_path):
+    said = fails(StageDataOperator(task_id="stage", source=f"{tmp_path}/none.parquet", table=FLIGHTS, batch="2013-01"))
+    assert said == f"StageDataOperator stage: source {tmp_path}/none.parquet: no such file"
+    assert lake.published(FLIGHTS) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"id,distance\n1,2\n", b"PAR1 and then nothing", b"\x00" * 100])
+def test_a_file_that_is_no_parquet_is_named(fails, lake, tmp_path, content):
+    (tmp_path / "batch.csv").write_bytes(content)
+    said = fails(StageDataOperator(task_id="stage", source=f"{tmp_path}/batch.csv", table=FLIGHTS, batch="2013-01"))
+    assert f"source {tmp_path}/batch.csv: a Parquet file was wanted: " in said
+    assert lake.published(FLIGHTS) is None
+
+
+def test_a_file_cut_short_is_named(fails, lake, landing, tmp_path):
+    whole = (tmp_path / "cut.parquet").with_name("batch.parquet")
+    landing(5000)
+    (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-100])
+    said = fails(StageDataOperator(task_id="stage", source=f"{tmp_path}/cut.parquet", table=FLIGHTS, batch="2013-01"))
+    assert "a Parquet file was wanted" in said
+
+
+def test_a_folder_is_no_file(fails, tmp_path):
+    said = fails(StageDataOperator(task_id="stage", source=str(tmp_path), table=FLIGHTS, batch="2013-01"))
+    assert f"source {tmp_path}: a Parquet file was wanted" in said
+
+
+@pytest.mark.parametrize("source", ["nonsense://host/batch.parquet", "http://127.0.0.1:9/batch.parquet"])
+@pytest.mark.xfail(
+    raises=ValueError, strict=True, reason="what Airflow raises for it is passed on, so the task is retried"
+)
+def test_a_source_of_no_kind_that_there_is_is_named(fails, source):
+    assert f"source {source}" in fails(
+        StageDataOperator(task_id="stage", source=source, table=FLIGHTS, batch="2013-01")
+    )
+
+
+def test_an_empty_batch_is_refused(fails, lake, landing):
+    said = fails(StageDataOperator(task_id="stage", source=landing(0), table=FLIGHTS, batch="2013-01"))
+    assert "nyc.flights: batch 2013-01 has no rows; at least one was wanted" in said
+    assert lake.published(FLIGHTS) is None
+
+
+def test_a_batch_without_a_name_is_refused(fails, landing):
+    said = fails(StageDataOperator(task_id="stage", source=landing(), table=FLIGHTS, batch=""))
+    assert "the name of a batch was wanted, it is empty" in said
+
+
+def test_a_batch_that_does_not_fit_leaves_no_branch(fails, lake, staged, tmp_path):
+    pq.write_table(pa.table({"id": ["1"], "distnce": [1.0]}), tmp_path / "odd.parquet")
+    said = fails(StageDataOperator(task_id="stage", source=f"{tmp_path}/odd.parquet", table=FLIGHTS, batch="2013-02"))
+    assert "id is string, the table has int64; distnce is double, the table has no such column" in said
+    assert sorted(lake.table(FLIGHTS).refs()) == ["audit-2013-01", "main"]
+
+
+# A batch in its tests
+
+
+def test_a_missing_suite_is_named_with_those_there_are(fails, staged, suite_at):
+    path = suite_at().replace("flights.json", "flight.json")
+    said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
+    assert f"suite {path}: no such file; " in said
+    assert said.endswith("has flights.json")
+    assert everything_in_store() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "JSON with a list `expectations` of `type` and `kwargs` was wanted: JSONDecodeError"),
+        ("", "JSON with a list `expectations`"),
+        ("[]", "JSON with a list `expectations`"),
+        ("null", "JSON with a list `expectations`"),
+        ('{"name": "flights"}', "KeyError('expectations')"),
+        ('{"expectations": [{"kwargs": {}}]}', "KeyError('type')"),
+        ('{"expectations": ["expect_column_to_exist"]}', "JSON with a list `expectations`"),
+        ("\x89PNG", "JSON with a list `expectations`"),
+    ],
+)
+def test_what_is_no_suite_is_named(fails, staged, suite_at, text, said):
+    path = suite_at(text=text)
+    assert f"suite {path}: " in (found := fails(DataTestOperator(task_id="test", version=staged, suite=path)))
+    assert said in found
+    assert everything_in_store() == []
+
+
+@pytest.mark.xfail(strict=True, reason="Great Expectations drops what it does not know, and says so in the log only")
+def test_an_expectation_that_nobody_knows_is_a_mistake(fails, staged, suite_at):
+    path = suite_at({"type": "expect_column_to_be_nice", "kwargs": {"column": "id"}}, *SUITE)
+    assert "suite flights: " in fails(DataTestOperator(task_id="test", version=staged, suite=path))
+    assert everything_in_store() == []
+
+
+def test_an_expectation_that_nobody_knows_does_not_pass(fails, staged, suite_at):
+    path = suite_at({"type": "expect_column_to_be_nice", "kwargs": {"column": "id"}}, *SUITE)
+    said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
+    assert "expect_column_to_be_nice on id" in said
+
+
+def test_arguments_that_an_expectation_lacks_are_named(fails, staged, suite_at):
+    path = suite_at({"type": "expect_column_values_to_be_between", "kwargs": {"colunm": "id"}})
+    said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
+    assert "column" in said
+    assert everything_in_store() == []
+
+
+def test_a_condition_that_is_code_is_refused_and_does_not_run(fails, staged, suite_at, tmp_path):
+    attack = f"@pd.io.common.os.mkdir('{tmp_path}/it ran')"
+    kwargs = {"column": "id", "row_condition": attack, "condition_parser": "pandas"}
+    path = suite_at({"type": "expect_column_values_to_be_unique", "kwargs": kwargs})
+    said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
+    assert "expect_column_values_to_be_unique has a row_condition, which is code; state it without one" in said
+    assert not (tmp_path / "it ran").exists()
+
+
+def test_a_column_that_the_batch_lacks_fails_by_name(fails, run, staged, suite_at):
+    path = suite_at({"type": "expect_column_values_to_be_between", "kwargs": {"column": "temp", "min_value": 0}})
+    said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
+    assert "no column temp; the batch has id, distance, batch" in said
+    (evidence,) = EvidenceStore().about("data_test", FLIGHTS, "2013-01")
+    assert run.ti.pushed == {"return_value": evidence.to_json()}
+
+
+def test_a_column_that_came_without_a_value_does_not_pass(fails, run, lake, staged, landing, suite_at):
+    lake.publish(DataVersion.from_json(staged))
+    pq.write_table(pa.table({"id": [100, 101]}), less := landing().replace("batch", "less"))
+    second = run(StageDataOperator(task_id="stage", source=less, table=FLIGHTS, batch="2013-02"))
+    said = fails(DataTestOperator(task_id="test", version=second, suite=suite_at(*SUITE)))
+    assert "all 2 values are null" in said
+
+
+@pytest.mark.parametrize("version", [None, {}, {"table": FLIGHTS}, "nyc.flights@1", ["nyc.flights"]])
+def test_what_is_no_data_version_is_refused(fails, suite_at, version):
+    for operator in (
+        DataTestOperator(task_id="test", version=version, suite=suite_at(*SUITE)),
+        PublishDataOperator(task_id="publish", version=version, verdicts=[]),
+    ):
+        assert "a data version was wanted, as StageDataOperator returns it; found" in fails(operator)
+    assert everything_in_store() == []
+
+
+# A batch at the gate
+
+
+def verdict(outcome=Outcome.PASS, subject="nyc.flights@1", check="data_test", **facts):
+    return Verdict(check, subject, (Finding("rows", "id", outcome, 8, 1, reason="because"),), facts)
+
+
+def evidence(judged):
+    """Give a verdict as it comes by XCom."""
+    return EvidenceStore().record(judged, origin=Origin("flights", "run 1", "test"), about="flights").to_json()
+
+
+def publish(staged, *verdicts):
+    return PublishDataOperator(task_id="publish", version=staged, verdicts=list(verdicts), outlets=[BATCHES])
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ([], "a verdict on it was wanted, none was given"),
+        ([None], "a verdict on it was wanted, none was given"),
+        ([{}], "rows on id"),
+        ([{"outcome": Outcome.FAIL}], "rows on id: because"),
+        ([{"outcome": Outcome.UNKNOWN}], "because"),
+        ([{"outcome": Outcome.PASS}, {"outcome": Outcome.FAIL}], "rows on id: because"),
+        ([{"outcome": Outcome.PASS, "subject": "nyc.flights@7"}], "the verdict given is about nyc.flights@7"),
+    ],
+    ids=["none", "of a task that did not run", "no outcome", "fail", "unknown", "one of two", "another version's"],
+)
+def test_a_batch_without_a_passing_verdict_is_set_aside(fails, run, lake, staged, given, why):
+    name = DataVersion.from_json(staged).name
+    verdicts = [
+        None if how is None else evidence(verdict(**{"outcome": Outcome.FAIL, "subject": name} | how)) for how in given
+    ]
+    said = fails(publish(staged, *verdicts))
+    assert why in said
+    branch = f"quarantine-2013-01-{staged['snapshot']}"
+    assert f"batch 2013-01 of nyc.flights is quarantined on branch {branch} (8 rows), main did not move" in said
+    assert lake.published(FLIGHTS) is None
+    assert lake.table(FLIGHTS).scan().use_ref(branch).count() == 8
+    (record,) = Objects.configured().all_json("batches/nyc.flights/")
+    assert (record["outcome"], record["branch"], record["rows"]) == ("quarantined", branch, 8)
+    assert len(run.events) == 0
+
+
+def test_a_batch_that_passes_is_published_once_however_often_the_task_runs(run, lake, staged):
+    passed = evidence(verdict(subject=DataVersion.from_json(staged).name))
+    first = run(publish(staged, passed))
+    assert run(publish(staged, passed)) == first
+    assert lake.published(FLIGHTS).snapshot == first["snapshot"]
+    (record,) = Objects.configured().all_json("batches/nyc.flights/")
+    assert (record["outcome"], record["version"]) == ("published", lake.published(FLIGHTS).name)
+    assert strict(run.events[BATCHES].extra) == {**first, "evidence": [passed["id"]]}
+
+
+@pytest.mark.parametrize("given", [{"verdict": "pass"}, {"outcome": "pass"}, "pass"])
+def test_what_is_no_evidence_is_refused(fails, lake, staged, given):
+    assert "evidence" in fails(publish(staged, given))
+    assert lake.published(FLIGHTS) is None
+
+
+def test_a_verdict_that_contradicts_its_findings_is_refused(fails, lake, staged):
+    forged = evidence(verdict(Outcome.FAIL, DataVersion.from_json(staged).name))
+    forged["verdict"]["outcome"] = "pass"
+    assert "its findings say fail" in fails(publish(staged, forged))
+    assert lake.published(FLIGHTS) is None
+
+
+class JudgeOperator(CheckOperator):
+    """Judges as it was told to."""
+
+    def __init__(self, *, outcome, **kwargs):
+        super().__init__(**kwargs)
+        self.outcome = outcome
+
+    def judge(self, context, store):  # noqa: ARG002 - the interface
+        return Judged(verdict(self.outcome, observed=float("nan"), rows=np.int64(8)), "flights", "2013-01", b"<p></p>")
+
+
+@pytest.mark.parametrize("gate", ["fail", "skip", "record"])
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_gate_acts_after_the_evidence_is_recorded_and_pushed(run, gate, outcome):
+    operator = JudgeOperator(task_id="judge", outcome=outcome, gate=gate)
+    if outcome.passes or gate == "record":
+        assert run(operator) == run.ti.pushed["return_value"]
+    else:
+        with pytest.raises(AirflowSkipException if gate == "skip" else AirflowFailException, match="because"):
+            run(operator)
+    (recorded,) = EvidenceStore().about("data_test", "flights", "2013-01")
+    assert run.ti.pushed == {"return_value": recorded.to_json()}
+    assert recorded.verdict.outcome is outcome
+    assert EvidenceStore().report(recorded.report) == ("flights", b"<p></p>")
+
+
+def test_a_gate_that_nobody_knows_is_refused_when_the_dag_is_parsed():
+    with pytest.raises(ValueError, match="gate of judge: fail, skip or record was wanted, found 'warn'"):
+        JudgeOperator(task_id="judge", outcome=Outcome.PASS, gate="warn")
+
+
+def test_a_verdict_that_cannot_be_kept_opens_no_gate(run, s3_at, nobody_listens, monkeypatch):
+    s3_at(nobody_listens)
+    monkeypatch.setenv("AIRFLOW__XOPS__STORE", "s3://xops_s3@evidence/prefix")
+    with pytest.raises(Unavailable, match="evidence store s3://xops_s3@evidence/prefix"):
+        run(JudgeOperator(task_id="judge", outcome=Outcome.PASS))
+    assert run.ti.pushed == {}
+
+
+def test_a_folder_that_other_machines_do_not_see_is_refused(fails, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    said = fails(JudgeOperator(task_id="judge", outcome=Outcome.PASS))
+    assert "set [xops] store (AIRFLOW__XOPS__STORE) to a bucket" in said
+
+
+def test_mapped_and_unmapped_tasks_have_origins_of_their_own(run):
+    for map_index in (-1, 0, 1):
+        run(JudgeOperator(task_id="judge", outcome=Outcome.PASS), map_index=map_index)
+        run(JudgeOperator(task_id="judge", outcome=Outcome.PASS), map_index=map_index, try_number=2)
+    recorded = EvidenceStore().about("data_test", "flights", "2013-01")
+    assert [kept.origin.map_index for kept in recorded] == [-1, 0, 1]
+    assert len({kept.origin.key for kept in recorded}) == 3
+
+
+def test_a_task_that_is_not_mapped_has_one_origin_however_airflow_says_so():
+    not_mapped = [SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=index) for index in (None, -1)]
+    assert len({origin_of({"ti": ti}) for ti in not_mapped}) == 1
+
+
+# A model in training
+
+
+def fit(frame, params):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(**params).fit(frame[["distance"]], frame["late"])
+
+
+def fit_nothing(frame, params):
+    """Forget to return the model."""
+
+
+def fit_in_vain(frame, params):
+    raise ArithmeticError("it does not converge")
+
+
+def fit_scores(frame, params):
+    from sklearn.linear_model import LinearRegression
+
+    return LinearRegression().fit(frame[["distance"]], frame["late"])
+
+
+NOTHING_TO_CALL = 7
+
+
+@pytest.fixture(scope="module")
+def lab(mlflow_server, tmp_path_factory):
+    """Give published flights and labels and a model of two versions, the second no better than the first."""
+    home = tmp_path_factory.mktemp("lab")
+    catalog = {"type": "sql", "warehouse": f"file://{home}/warehouse"}
+    environment = {
+        "AIRFLOW_CONN_ICEBERG_DEFAULT": {
+            "conn_type": "iceberg",
+            "host": f"sqlite:///{home}/catalog.db",
+            "extra": catalog,
+        },
+        "AIRFLOW_CONN_MLFLOW_DEFAULT": {"conn_type": "mlflow", "host": mlflow_server.proxy.url},
+    }
+    chance = np.random.default_rng(0)
+    distance = chance.normal(size=600)
+    ids, days = np.arange(600), [f"day {number}" for number in np.arange(600) % 40]
+    flights = pa.table({"id": ids, "day": days, "distance": distance})
+    labels = pa.table({"id": ids, "late": distance + chance.normal(size=600) > 0})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xops.hooks.settings.home", lambda: home)
+        for name, value in environment.items():
+            patch.setenv(name, json.dumps(value))
+        lake = IcebergHook()
+        for table, rows in ((FLIGHTS, flights), (LABELS, labels)):
+            lake.publish(lake.stage(rows, table=table, batch="2013-01"))
+        model = f"flights {uuid.uuid4().hex}"
+        runs = [
+            {"ti": TaskInstance("", run), "dag_run": SimpleNamespace(run_type="manual")} for run in ("run 1", "run 2")
+        ]
+        for context in runs:
+            context["ti"].task_id = "train"
+        candidates = [training(model).execute(context) for context in runs]
+        judged = [evaluation(candidate).execute(runs[0]) for candidate in candidates]
+    return SimpleNamespace(model=model, candidates=candidates, judged=judged, environment=environment)
+
+
+@pytest.fixture
+def trained(lab, mlflow, monkeypatch):
+    """Give the model of the lab, and put its files back after the test."""
+    for name, value in lab.environment.items():
+        monkeypatch.setenv(name, json.dumps(value))
+    folders = [mlflow.files(lab.model, candidate["version"]) for candidate in lab.candidates]
+    copies = [shutil.copytree(folder, folder.with_name(uuid.uuid4().hex)) for folder in folders]
+    yield lab
+    for folder, copy in zip(folders, copies, strict=True):
+        shutil.rmtree(folder)
+        copy.rename(folder)
+
+
+@pytest.fixture
+def new_model(trained):
+    """Give the name of a model that was never trained."""
+    return f"flights {uuid.uuid4().hex}"
+
+
+def training(model, function=f"{__name__}.fit", **changed):
+    given = {
+        "features": FLIGHTS,
+        "labels": LABELS,
+        "on": "id",
+        "target": "late",
+        "columns": ["distance"],
+        "holdout": {"by": "day", "share": 0.5},
+        "requirements": ["scikit-learn"],
+    }
+    return TrainModelOperator(task_id="train", model=model, train=function, **given | changed)
+
+
+def untouched(mlflow, model):
+    """Tell whether MLflow never heard of a model."""
+    return mlflow.runs(model) == [] == mlflow.versions(model)
+
+
+@pytest.mark.parametrize("function", ["no_such_module.fit", f"{__name__}.no_such_function", "fit", "", "os..path", "."])
+def test_a_function_that_cannot_be_imported_is_named(fails, mlflow, new_model, function):
+    said = fails(training(new_model, function))
+    assert f"training function {function}: it cannot be imported: " in said
+    assert untouched(mlflow, new_model)
+
+
+def test_what_cannot_be_called_is_no_function(fails, mlflow, new_model):
+    assert "NOTHING_TO_CALL" in fails(training(new_model, f"{__name__}.NOTHING_TO_CALL"))
+    assert untouched(mlflow, new_model)
+
+
+def test_a_module_with_a_mistake_in_it_is_named(fails, new_model, tmp_path, monkeypatch):
+    (tmp_path / "mistaken.py").write_text("def fit(frame, params)\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "training function mistaken.fit: it cannot be imported" in fails(training(new_model, "mistaken.fit"))
+
+
+@pytest.mark.parametrize(("function", "gave"), [("fit_nothing", "NoneType"), ("fit_scores", "LinearRegression")])
+def test_what_is_no_classifier_is_refused(fails, mlflow, new_model, function, gave):
+    said = fails(training(new_model, f"{__name__}.{function}"))
+    assert f"{function} gave {gave}; a classifier with predict_proba was wanted" in said
+    assert untouched(mlflow, new_model)
+
+
+def test_what_the_function_raises_is_the_author_s_to_see(run, mlflow, new_model):
+    RetrainRequests(new_model).open("2013-01", {})
+    with pytest.raises(ArithmeticError, match="it does not converge"):
+        run(training(new_model, f"{__name__}.fit_in_vain"))
+    assert untouched(mlflow, new_model)
+    assert len(RetrainRequests(new_model).still_open()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"features": "nyc.trains"}, "nyc.trains: nothing was published; publish a batch first"),
+        ({"columns": ["distance", "temp"]}, "no column temp; it has id, day, distance, batch"),
+        ({"target": "delayed"}, "no column delayed; it has id, late, batch"),
+        ({"on": "flight"}, "no column flight; it has"),
+        ({"holdout": {"by": "week"}}, "no column week; it has"),
+        ({"holdout": {"share": 0.2}}, "holdout: "),
+        ({"holdout": {"by": "day", "share": 1.5}}, "holdout: a share in (0, 1) was wanted, found 1.5"),
+        ({"holdout": {"by": "day", "part": 0.2}}, "holdout: "),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
+)
+def test_what_the_data_lack_is_named_before_anything_is_recorded(fails, mlflow, new_model, changed, said):
+    assert said in fails(training(new_model, **changed))
+    assert untouched(mlflow, new_model)
+
+
+def test_a_holdout_that_leaves_no_row_to_learn_from_is_named(fails, mlflow, new_model):
+    said = fails(training(new_model, holdout={"by": "day", "share": 0.999999}))
+    assert "row" in said
+    assert untouched(mlflow, new_model)
+
+
+def test_a_training_that_nobody_asked_for_is_skipped(run, mlflow, new_model):
+    with pytest.raises(AirflowSkipException, match="no retrain request is open"):
+        run(training(new_model), run_type="asset_triggered")
+    assert untouched(mlflow, new_model)
+
+
+def test_a_training_while_mlflow_is_down_is_retried_and_answers_no_request(run, new_model, mlflow_down):
+    RetrainRequests(new_model).open("2013-01", {})
+    mlflow_down()
+    with pytest.raises(Unavailable, match="did not answer"):
+        run(training(new_model), run_type="asset_triggered")
+    assert len(RetrainRequests(new_model).still_open()) == 1
+
+
+def test_a_training_run_again_gives_the_same_and_answers_the_request(run, trained, mlflow):
+    RetrainRequests(trained.model).open("2013-01", {})
+    assert run(training(trained.model, f"{__name__}.fit_in_vain"), run_id="run 2") == trained.candidates[1]
+    assert len(mlflow.versions(trained.model)) == 2
+    assert RetrainRequests(trained.model).still_open() == []
+
+
+# A candidate before its judge
+
+
+def evaluation(candidate, **changed):
+    return EvaluateModelOperator(task_id="evaluate", candidate=candidate, min_rows=100, **changed)
+
+
+@pytest.mark.parametrize("operator", ["evaluate", "promote"])
+@pytest.mark.parametrize("candidate", [None, {}, {"model": "flights"}, "models:/flights/1", 3])
+def test_what_is_no_candidate_is_refused(fails, candidate, operator):
+    making = {"evaluate": evaluation, "promote": promotion}[operator]
+    assert "a candidate was wanted, as TrainModelOperator returns it; found" in fails(making(candidate))
+
+
+def test_a_model_that_does_not_exist_is_not_judged(fails, trained, new_model):
+    said = fails(evaluation({"model": new_model, "version": "1"}))
+    assert new_model in said
+    assert "not found" in said
+    assert everything_in_store() == []
+
+
+def test_a_version_that_the_operator_did_not_train_is_not_judged(fails, mlflow, trained):
+    version = mlflow.direct.get_model_version(trained.model, "1")
+    foreign = mlflow.direct.create_model_version(
+        trained.model, version.source, version.run_id, model_id=version.source.removeprefix("models:/")
+    )
+    try:
+        said = fails(evaluation({"model": trained.model, "version": foreign.version}))
+    finally:
+        mlflow.direct.delete_model_version(trained.model, foreign.version)
+    assert "is missing, so it is not known what it was trained on; a version that TrainModelOperator registered" in said
+
+
+def test_a_judge_who_cannot_reach_mlflow_comes_back_later(run, trained, mlflow_down):
+    mlflow_down()
+    with pytest.raises(Unavailable):
+        run(evaluation(trained.candidates[0]))
+    assert everything_in_store() == []
+
+
+def test_too_few_rows_to_judge_by_are_no_pass(fails, trained):
+    operator = EvaluateModelOperator(task_id="evaluate", candidate=trained.candidates[0], min_rows=5000)
+    assert "evaluation of models:/" in (said := fails(operator))
+    assert "at least 5000 are needed" in said
+    (kept,) = EvidenceStore().about("evaluation", trained.model)
+    assert kept.verdict.outcome is Outcome.UNKNOWN
+
+
+# A candidate at the gate
+
+
+def promotion(candidate, *verdicts, **changed):
+    return PromoteModelOperator(
+        task_id="promote", candidate=candidate, verdicts=list(verdicts), reason="better", outlets=[CHAMPION], **changed
+    )
+
+
+def log_of(model):
+    return [(entry.version, str(entry.kind)) for entry in PromotionLog(model).read()]
+
+
+def admitted(lab, place, champion=None):
+    """Promote a candidate on what its judge said, as if compared with ``champion``."""
+    judged = copy.deepcopy(lab.judged[place])
+    judged["verdict"]["facts"]["champion"] = champion
+    return promotion(lab.candidates[place], judged)
+
+
+def test_a_candidate_that_passes_becomes_champion_once(run, mlflow, trained):
+    entry = run(admitted(trained, 0))
+    assert strict(run.events[CHAMPION].extra) == entry
+    assert (entry["number"], entry["version"], entry["evidence"]) == (1, "1", [trained.judged[0]["id"]])
+    assert entry["manifest"] == trained.judged[0]["verdict"]["facts"]["manifest"]
+    assert run(admitted(trained, 0), try_number=2) == entry
+    assert log_of(trained.model) == [("1", "promote")]
+    assert mlflow.direct.get_registered_model(trained.model).aliases["champion"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("judgement", "why"),
+    [
+        (None, "a verdict on it was wanted, none was given; nothing unjudged is promoted"),
+        ({"outcome": Outcome.FAIL}, "is not promoted: evaluation of models:/"),
+        ({"outcome": Outcome.UNKNOWN}, "is not promoted: evaluation of models:/"),
+        ({"version": "2"}, "the verdict given is about models:/"),
+        ({"champion": "7"}, "was compared with version 7, meanwhile None is champion; evaluate it again"),
+        ({"manifest": "0" * 64}, "its files changed after it was judged; train it again"),
+    ],
+    ids=["no verdict", "fail", "unknown", "another version's", "another champion", "other files"],
+)
+def test_a_candidate_without_a_passing_verdict_is_not_promoted(fails, run, trained, judgement, why):
+    facts = {"champion": None, "outcome": Outcome.PASS, "version": "1"} | (judgement or {})
+    outcome, subject = facts.pop("outcome"), f"models:/{trained.model}/{facts.pop('version')}"
+    given = [] if judgement is None else [evidence(verdict(outcome, subject, "evaluation", **facts))]
+    assert why in fails(promotion(trained.candidates[0], *given))
+    assert log_of(trained.model) == []
+    assert len(run.events) == 0
+
+
+def test_a_candidate_whose_bytes_changed_since_it_was_judged_is_not_promoted(fails, mlflow, trained):
+    path = mlflow.files(trained.model, "1") / "requirements.txt"
+    path.write_bytes(path.read_bytes() + b"#")
+    assert "its files changed after it was judged; train it again" in fails(admitted(trained, 0))
+    assert log_of(trained.model) == []
+
+
+def test_a_candidate_that_was_compared_with_a_former_champion_is_judged_again_first(fails, run, trained):
+    run(admitted(trained, 1), run_id="run 2")
+    said = fails(admitted(trained, 0))
+    assert f"models:/{trained.model}/1 was compared with version None, meanwhile 2 is champion" in said
+    assert log_of(trained.model) == [("2", "promote")]
+
+
+def test_a_candidate_no_better_than_the_champion_is_not_promoted(fails, run, promoted):
+    said = fails(evaluation(promoted.candidates[1]), run_id="run 2")
+    assert "auc_gain on models:/" in said
+    assert "is not promoted" in fails(promotion(promoted.candidates[1], run.ti.pushed["return_value"]))
+    assert log_of(promoted.model) == [("1", "promote")]
+
+
+def test_a_promotion_that_cannot_reach_mlflow_comes_back_later(run, trained, mlflow_down):
+    mlflow_down()
+    with pytest.raises(Unavailable):
+        run(admitted(trained, 0))
+    assert log_of(trained.model) == []
+
+
+def test_a_promotion_cut_off_between_log_and_alias_is_finished_by_its_retry(run, mlflow, promoted, monkeypatch):
+    monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    for _ in range(3):
+        mlflow.proxy.fail_next("POST .*/registered-models/alias$", 503)
+    with pytest.raises(Unavailable):
+        run(admitted(promoted, 1, champion="1"), run_id="run 2")
+    assert log_of(promoted.model) == [("1", "promote"), ("2", "promote")]
+    assert mlflow.direct.get_registered_model(promoted.model).aliases["champion"] == "1"
+    assert run(admitted(promoted, 1, champion="1"), run_id="run 2", try_number=2)["number"] == 2
+    assert mlflow.direct.get_registered_model(promoted.model).aliases == {"champion": "2", "previous": "1"}
+
+
+def test_an_orphan_promotes_nothing(fails, trained):
+    PromotionLog(trained.model).claim(Origin("flights", "run 1", "promote").key, 2)
+    assert "attempt 2 of this task has started; attempt 1 is an orphan" in fails(admitted(trained, 0))
+    assert log_of(trained.model) == []
+
+
+# A way back
+
+
+def rollback(model, **changed):
+    return RollbackModelOperator(task_id="rollback", **{"model": model, "reason": "it is late itself"} | changed)
+
+
+@pytest.fixture
+def promoted(run, trained):
+    """Give the lab's model with its first version as champion."""
+    run(admitted(trained, 0))
+    return trained
+
+
+@pytest.fixture
+def replaced(run, promoted):
+    """Give a model whose second version is champion and whose first was."""
+    run(admitted(promoted, 1, champion="1"), run_id="run 2")
+    return promoted
+
+
+def test_there_is_no_way_back_from_nothing(fails, trained):
+    assert "nothing was ever promoted, so there is nothing to roll back to" in fails(rollback(trained.model))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "version 1 is the first champion; there is no previous one"),
+        ({"to": "1"}, "version 1 is champion already"),
+        ({"to": "2"}, "version 2 never was champion; versions that were: 1"),
+        ({"to": "two"}, "version two never was champion; versions that were: 1"),
+        ({"reason": "  "}, "a reason was wanted, it is empty"),
+    ],
+)
+def test_a_way_back_that_does_not_exist_is_not_taken(fails, promoted, changed, said):
+    assert said in fails(rollback(promoted.model, **changed))
+    assert log_of(promoted.model) == [("1", "promote")]
+
+
+def test_the_way_back_is_one_step_and_once(run, mlflow, replaced):
+    entry = run(rollback(replaced.model))
+    assert run(rollback(replaced.model), try_number=2) == entry
+    assert log_of(replaced.model) == [("1", "promote"), ("2", "promote"), ("1", "rollback")]
+    assert mlflow.direct.get_registered_model(replaced.model).aliases["champion"] == "1"
+
+
+def test_a_former_champion_whose_bytes_changed_is_not_put_back(fails, mlflow, replaced):
+    path = mlflow.files(replaced.model, "1") / "model.skops"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert "the model's files changed after they were recorded" in fails(rollback(replaced.model))
+    assert champion(PromotionLog(replaced.model).read()) == "2"
+
+
+# A champion at work
+
+
+def scoring(model, **changed):
+    return ScoreBatchOperator(
+        task_id="score", **{"model": model, "features": FLIGHTS, "scores": SCORES, "on": "id"} | changed
+    )
+
+
+def drift(model, **changed):
+    return DriftCheckOperator(task_id="drift", model=model, features=FLIGHTS, **changed)
+
+
+def performance(model, **changed):
+    return PerformanceCheckOperator(
+        task_id="performance", model=model, scores=SCORES, labels=LABELS, on="id", target="late", **changed
+    )
+
+
+def decision(model, **changed):
+    return RetrainDecisionOperator(task_id="decide", model=model, features=FLIGHTS, **changed)
+
+
+@pytest.mark.parametrize("making", [scoring, drift, decision])
+def test_without_a_champion_there_is_nothing_to_do(run, trained, making):
+    with pytest.raises(AirflowSkipException, match="has no champion yet"):
+        run(making(trained.model))
+    assert everything_in_store() == []
+
+
+@pytest.mark.parametrize("making", [scoring, drift])
+def test_a_champion_out_of_reach_is_waited_for(run, promoted, mlflow_down, making):
+    mlflow_down()
+    with pytest.raises(Unavailable):
+        run(making(promoted.model))
+    assert IcebergHook().published(SCORES) is None
+
+
+def test_a_champion_whose_bytes_changed_scores_nothing(fails, mlflow, promoted):
+    path = mlflow.files(promoted.model, "1") / "model.skops"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert "the model's files changed after they were recorded" in fails(scoring(promoted.model))
+    assert IcebergHook().published(SCORES) is None
+
+
+def test_nothing_new_to_score_is_skipped(run, promoted):
+    with pytest.raises(AirflowSkipException, match=r"every batch of nyc.flights is scored"):
+        run(scoring(promoted.model))
+
+
+def test_drift_that_cannot_be_measured_is_unknown(run, promoted):
+    answer = run(drift(promoted.model, batch="2013-09"))
+    assert answer["verdict"]["outcome"] == "unknown"
+    assert "600 reference and 0 current rows" in json.dumps(answer)
+    assert answer["report"] is None
+
+
+def test_performance_without_scores_says_so(run, fails, promoted):
+    with pytest.raises(AirflowSkipException, match=r"no batch of nyc.scores has labels yet"):
+        run(performance(promoted.model))
+    assert "nyc.scores: nothing was published" in fails(performance(promoted.model, batch="2013-01"))
+
+
+@pytest.mark.parametrize("policy", [{"k": 3, "n": 2}, {"kk": 1}, {"cooldown": -1}, {"budget": -1}])
+def test_a_policy_that_cannot_be_is_refused_and_decides_nothing(fails, promoted, policy):
+    assert "retrain policy: " in fails(decision(promoted.model, policy=policy))
+    assert RetrainRequests(promoted.model).decisions() == []
