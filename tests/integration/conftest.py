@@ -87,31 +87,38 @@ class FaultProxy:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 fault = proxy._fault_of(f"{self.command} {self.path}")
                 if isinstance(fault, int):
-                    self.send_response(fault)
-                    self.send_header("content-length", "0")
-                    return self.end_headers()
-                if fault == "silence":
+                    self.answer(fault, [], b"")
+                elif fault == "silence":
                     time.sleep(3)
-                if fault in ("lost request", "silence"):
-                    return self.hang_up()
+                    self.hang_up()
+                elif fault == "lost request":
+                    self.hang_up()
+                else:
+                    self.pass_on(body, fault)
+
+            def pass_on(self, body, fault):
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
                 server = http.client.HTTPConnection(*upstream, timeout=60)
                 server.request(self.command, self.path, body, headers)
                 response = server.getresponse()
-                answer = response.read()
+                content = response.read()
                 server.close()
                 if fault == "lost response":
-                    return self.hang_up()
-                self.send_response(response.status)
-                for name, value in response.getheaders():
+                    self.hang_up()
+                elif fault == "half response":
+                    self.answer(response.status, response.getheaders(), content, sent=len(content) // 2)
+                    self.hang_up()
+                else:
+                    self.answer(response.status, response.getheaders(), content)
+
+            def answer(self, status, headers, content, sent=None):
+                self.send_response(status)
+                for name, value in headers:
                     if name.lower() not in ("transfer-encoding", "connection", "content-length"):
                         self.send_header(name, value)
-                self.send_header("content-length", str(len(answer)))
+                self.send_header("content-length", str(len(content)))
                 self.end_headers()
-                if fault == "half response":
-                    self.wfile.write(answer[: len(answer) // 2])
-                    return self.hang_up()
-                return self.wfile.write(answer)
+                self.wfile.write(content[:sent])
 
             def hang_up(self):
                 """Reset the connection, as a machine that dies does."""
@@ -122,8 +129,8 @@ class FaultProxy:
             def log_message(self, *arguments):
                 """Say nothing."""
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
-
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            setattr(Handler, f"do_{method}", Handler.handle_any)
         return Handler
 
 

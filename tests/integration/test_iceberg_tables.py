@@ -335,7 +335,6 @@ def land(home, batches):
     return "landed"
 
 
-@pytest.mark.xfail(strict=False, reason="two that make a namespace at the same moment may collide")
 def test_batches_that_three_processes_land_at_the_same_moment_all_land(tmp_path, in_processes, lake):
     work = [[(f"2013-{2 * worker + place:02}", 10 * worker + place + 1) for place in (1, 2)] for worker in range(3)]
     assert in_processes(land, [(tmp_path, batches) for batches in work]) == ["landed"] * 3
@@ -355,6 +354,22 @@ def test_a_batch_is_staged_although_others_land_meanwhile(lake, overtaken, batch
     assert landed
     assert on_main(lake) == {"2012-12": 1, batch: 10, **landed}
     assert branches(lake) == []
+
+
+def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypatch):
+    published(lake, 1, "2013-01")
+    commit, rivals = Transaction.commit_transaction, [20, 30, 40]
+
+    def commit_after_another(transaction):
+        if rivals:
+            rows = rivals.pop()
+            IcebergHook().stage(flights(rows), table=TABLE, batch="2013-01")
+        return commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit_transaction", commit_after_another)
+    staged = lake.stage(flights(10), table=TABLE, batch="2013-01")
+    assert rivals == []
+    assert lake.batches(lake.publish(staged)) == {"2013-01": 10}
 
 
 def test_a_batch_is_published_although_others_land_meanwhile(lake, overtaken):

@@ -317,7 +317,6 @@ def test_credentials_stay_out_of_what_is_said(s3_at, nobody_listens, everything_
         assert given["password"] not in said
 
 
-@pytest.mark.xfail(raises=Unavailable, strict=True, reason="to list a bucket that is missing is taken for an outage")
 def test_a_bucket_that_does_not_exist_is_not_taken_for_an_empty_store(moto, s3_at):
     s3_at(moto)
     objects = Objects("s3://xops_s3@no-such-bucket/prefix")

@@ -172,9 +172,6 @@ def test_a_folder_is_no_file(fails, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["nonsense://host/batch.parquet", "http://127.0.0.1:9/batch.parquet"])
-@pytest.mark.xfail(
-    raises=ValueError, strict=True, reason="what Airflow raises for it is passed on, so the task is retried"
-)
 def test_a_source_of_no_kind_that_there_is_is_named(fails, source):
     assert f"source {source}" in fails(
         StageDataOperator(task_id="stage", source=source, table=FLIGHTS, batch="2013-01")
@@ -230,7 +227,6 @@ def test_what_is_no_suite_is_named(fails, staged, suite_at, text, said):
     assert everything_in_store() == []
 
 
-@pytest.mark.xfail(strict=True, reason="Great Expectations drops what it does not know, and says so in the log only")
 def test_an_expectation_that_nobody_knows_is_a_mistake(fails, staged, suite_at):
     path = suite_at({"type": "expect_column_to_be_nice", "kwargs": {"column": "id"}}, *SUITE)
     assert "suite flights: " in fails(DataTestOperator(task_id="test", version=staged, suite=path))
@@ -482,9 +478,9 @@ def trained(lab, mlflow, monkeypatch):
     folders = [mlflow.files(lab.model, candidate["version"]) for candidate in lab.candidates]
     copies = [shutil.copytree(folder, folder.with_name(uuid.uuid4().hex)) for folder in folders]
     yield lab
-    for folder, copy in zip(folders, copies, strict=True):
+    for folder, kept in zip(folders, copies, strict=True):
         shutil.rmtree(folder)
-        copy.rename(folder)
+        kept.rename(folder)
 
 
 @pytest.fixture

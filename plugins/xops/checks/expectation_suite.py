@@ -69,6 +69,12 @@ def validate(rows: pa.Table, suite: Mapping[str, Any]) -> Sequence[Mapping[str, 
             expectations = gx.ExpectationSuite(name=str(suite.get("name", "suite")), expectations=numbered)
         except (GreatExpectationsError, ValueError, TypeError) as error:
             raise Misconfigured(f"suite {suite.get('name')}: {bounded(error)}") from error
+        known = {expectation.meta[_PLACE] for expectation in expectations.expectations}
+        strange = [entry["type"] for entry in numbered if entry["meta"][_PLACE] not in known]
+        if strange:  # Great Expectations drops what it cannot read, and says so in its log only
+            raise Misconfigured(
+                f"suite {suite.get('name')}: no such expectation, or wrong arguments: {bounded(strange)}"
+            )
         whole = (
             context.data_sources.add_pandas("xops")
             .add_dataframe_asset("rows")

@@ -225,22 +225,35 @@ class IcebergHook(BaseHook):
 
     def _table(self, table: str, schema: pa.Schema) -> Table:
         """Open a table, or make it with ``schema``, partitioned by batch."""
-        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
-        from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException
-        from pyiceberg.transforms import IdentityTransform
+        from pyiceberg.exceptions import (
+            CommitFailedException,
+            NamespaceAlreadyExistsError,
+            TableAlreadyExistsError,
+        )
+        from sqlalchemy.exc import IntegrityError
 
         if "." not in table:
             raise Misconfigured(f"Iceberg table {table}: a name of the form namespace.table was wanted")
-        with self._answering(), contextlib.suppress(TableAlreadyExistsError, CommitFailedException):
-            if not self.catalog.table_exists(table):
-                try:
-                    self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
-                    with self.catalog.create_table_transaction(table, schema) as making:
-                        making.update_spec().add_field(BATCH, IdentityTransform(), BATCH).commit()
-                        making.append(schema.empty_table())  # a branch needs a snapshot to start from
-                except (UnsupportedPyArrowTypeException, ValueError, TypeError, NotImplementedError) as error:
-                    raise Misconfigured(f"Iceberg table {table} cannot be made: {bounded(error)}") from error
-        return self.table(table)
+        faster = (TableAlreadyExistsError, NamespaceAlreadyExistsError, CommitFailedException, IntegrityError)
+        for _ in range(_RACES):
+            with self._answering(), contextlib.suppress(*faster):
+                if not self.catalog.table_exists(table):
+                    self._make(table, schema)
+                return self.table(table)
+        raise Unavailable(f"Iceberg table {table}: others were making it {_RACES} times; try again later")
+
+    def _make(self, table: str, schema: pa.Schema) -> None:
+        """Make a table and its first snapshot, which a branch needs to start from, in one step."""
+        from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException
+        from pyiceberg.transforms import IdentityTransform
+
+        self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
+        try:
+            with self.catalog.create_table_transaction(table, schema) as making:
+                making.update_spec().add_field(BATCH, IdentityTransform(), BATCH).commit()
+                making.append(schema.empty_table())
+        except (UnsupportedPyArrowTypeException, ValueError, TypeError, NotImplementedError) as error:
+            raise Misconfigured(f"Iceberg table {table} cannot be made: {bounded(error)}") from error
 
     def _open(self) -> Catalog:
         from pyiceberg.catalog import load_catalog

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
     from mlflow.entities.model_registry import ModelVersion
 
+_REQUESTED = (
+    "API request to",
+    "failures occurred while downloading",
+)  # how MLflow's client words what failed on the way
 _OUTAGES = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 KEY = "xops.key"
 MANIFEST = "xops.manifest"
@@ -335,7 +339,7 @@ class MlflowHook(BaseHook):
             yield
         except MlflowException as error:
             # MLflow's client gives INTERNAL_ERROR to its own refusals too; only a request that failed is an outage
-            requested = isinstance(error, RestException) or "API request to" in str(error)
+            requested = isinstance(error, RestException) or any(said in str(error) for said in _REQUESTED)
             if error.error_code in _OUTAGES or (error.error_code == "INTERNAL_ERROR" and requested):
                 raise Unavailable(f"MLflow ({self.conn_id}, {tracking}) did not answer: {bounded(error)}") from error
             raise Misconfigured(f"MLflow ({self.conn_id}, {tracking}) refused: {bounded(error)}") from error

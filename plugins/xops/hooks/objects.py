@@ -112,7 +112,7 @@ class _answering:  # noqa: N801 - reads as a phrase: with _answering(url)
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError) or "NoSuchBucket" in str(error):
             raise Misconfigured(f"evidence store {self.url}: it does not exist ({bounded(error)})") from error
         if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
             raise Misconfigured(

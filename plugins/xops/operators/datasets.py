@@ -154,7 +154,6 @@ def _read(source: str) -> pa.Table:
 
     :raises Misconfigured: when it is missing or is no Parquet file.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
     from airflow.sdk import ObjectStoragePath
 
@@ -163,7 +162,7 @@ def _read(source: str) -> pa.Table:
             return pq.read_table(file)
     except FileNotFoundError as error:
         raise Misconfigured(f"source {source}: no such file") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (ValueError, OSError) as error:
         if isinstance(error, ConnectionError):
             raise
         raise Misconfigured(f"source {source}: a Parquet file was wanted: {bounded(error)}") from error
