@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import suites
+
 ROOT = Path(__file__).parents[1]
 RUNS = 3
 
@@ -31,6 +33,7 @@ def main() -> None:
         full.write_text("".join(path.read_text() for path in sorted((ROOT / "dags").glob("flights_*.py")))
                         .replace("from __future__ import annotations\n", ""))  # fmt: skip
         results = parse(empty, full) | json.loads(_run("publish")[2])
+        results |= suites.compare(_run, statistics.median, folder, RUNS)
     for name, value in results.items():
         print(f"{name:<32} {value:.3f}")
     (ROOT / ".bench").mkdir(exist_ok=True)

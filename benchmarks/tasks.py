@@ -53,4 +53,6 @@ def publish() -> str:
 
 
 if __name__ == "__main__":
-    print({"parse": parse, "publish": publish}[sys.argv[1]](*sys.argv[2:]))
+    from benchmarks import drift, suites
+
+    print({"parse": parse, "publish": publish, **suites.TASKS, **drift.TASKS}[sys.argv[1]](*sys.argv[2:]))

@@ -264,11 +264,11 @@ def test_a_server_that_cannot_now_is_unavailable(mlflow, model, status):
         client.get_registered_model(model)
 
 
-@pytest.mark.parametrize("times", [pytest.param(1, id="cut short"), pytest.param(3, id="refused")])
-def test_files_that_cannot_be_fetched_now_are_fetched_later(mlflow, trained, monkeypatch, times):
+@pytest.mark.parametrize("faults", [["half response"], [503] * 3], ids=["cut short", "refused"])
+def test_files_that_cannot_be_fetched_now_are_fetched_later(mlflow, trained, monkeypatch, faults):
     monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
-    for _ in range(times):
-        mlflow.proxy.fail_next("GET .*/artifacts/model.skops$", "half response" if times == 1 else 503)
+    for fault in faults:
+        mlflow.proxy.fail_next("GET .*/artifacts/model.skops$", fault)
     with pytest.raises(Unavailable, match="did not answer"):
         MlflowHook().manifest(trained, "1")
     assert MlflowHook().manifest(trained, "1")

@@ -229,14 +229,10 @@ def test_what_is_no_suite_is_named(fails, staged, suite_at, text, said):
 
 def test_an_expectation_that_nobody_knows_is_a_mistake(fails, staged, suite_at):
     path = suite_at({"type": "expect_column_to_be_nice", "kwargs": {"column": "id"}}, *SUITE)
-    assert "suite flights: " in fails(DataTestOperator(task_id="test", version=staged, suite=path))
-    assert everything_in_store() == []
-
-
-def test_an_expectation_that_nobody_knows_does_not_pass(fails, staged, suite_at):
-    path = suite_at({"type": "expect_column_to_be_nice", "kwargs": {"column": "id"}}, *SUITE)
     said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
-    assert "expect_column_to_be_nice on id" in said
+    assert "suite flights: " in said
+    assert "expect_column_to_be_nice" in said
+    assert everything_in_store() == []
 
 
 def test_arguments_that_an_expectation_lacks_are_named(fails, staged, suite_at):
@@ -251,7 +247,7 @@ def test_a_condition_that_is_code_is_refused_and_does_not_run(fails, staged, sui
     kwargs = {"column": "id", "row_condition": attack, "condition_parser": "pandas"}
     path = suite_at({"type": "expect_column_values_to_be_unique", "kwargs": kwargs})
     said = fails(DataTestOperator(task_id="test", version=staged, suite=path))
-    assert "expect_column_values_to_be_unique has a row_condition, which is code; state it without one" in said
+    assert "expect_column_values_to_be_unique has a row_condition, which is code" in said
     assert not (tmp_path / "it ran").exists()
 
 
@@ -476,11 +472,11 @@ def trained(lab, mlflow, monkeypatch):
     for name, value in lab.environment.items():
         monkeypatch.setenv(name, json.dumps(value))
     folders = [mlflow.files(lab.model, candidate["version"]) for candidate in lab.candidates]
-    copies = [shutil.copytree(folder, folder.with_name(uuid.uuid4().hex)) for folder in folders]
+    kept = [shutil.copytree(folder, folder.with_name(uuid.uuid4().hex)) for folder in folders]
     yield lab
-    for folder, kept in zip(folders, copies, strict=True):
+    for folder, whole in zip(folders, kept, strict=True):
         shutil.rmtree(folder)
-        kept.rename(folder)
+        whole.rename(folder)
 
 
 @pytest.fixture

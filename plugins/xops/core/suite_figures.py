@@ -1,0 +1,211 @@
+"""Expectations about one figure of a column: its mean, its number of different values, its quantiles."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+from typing import Any
+
+import numpy as np
+
+from xops.core.suite_plan import (
+    EVERY,
+    NUMBERS,
+    SCALARS,
+    TEXTS,
+    Answer,
+    Column,
+    Kind,
+    Measured,
+    NotCompiled,
+    Plan,
+    Question,
+    is_number,
+    is_text,
+    members,
+    nulls_in,
+    within,
+)
+from xops.core.suite_shape import between
+from xops.core.suite_values import bound_of, moment_of
+
+_EXTREMES = (*NUMBERS, Kind.FLOAT32, Kind.BOOLEAN, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP, Kind.STRING)
+_BITS = 64
+_AVERAGED = (*NUMBERS, Kind.BOOLEAN, Kind.DECIMAL)
+
+
+def plan_extreme(question: Question, function: str) -> Plan:
+    """``expect_column_min_to_be_between`` and ``..._max_...``."""
+    column = question.column(*_EXTREMES)
+    limits = _limits(question, column)
+    extreme = question.aggregate(f"{function}({column.sql})")
+
+    def answer(measured: Measured) -> Answer | None:
+        value = measured[extreme]
+        if value is None and column.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN):
+            return None  # pandas has a null of its own for each of them
+        return _judge(_as_pandas(column, value, nulls=nulls_in(column, measured)), limits)
+
+    return Plan((extreme, *_whole_column(column)), answer)
+
+
+def plan_moment(question: Question, function: str) -> Plan:
+    """``expect_column_mean_to_be_between``, ``..._median_...``, ``..._stdev_...`` and ``..._sum_...``."""
+    column = question.column(*_AVERAGED)
+    limits = _limits(question, None)
+    value = column.sql if function == "sum" and column.kind is Kind.INTEGER else f"{column.sql}::DOUBLE"
+    if column.kind is Kind.BOOLEAN:
+        value = f"{column.sql}::INT::DOUBLE"
+    figure = question.aggregate(f"{function}({value})")
+    whole = function == "sum" and column.kind in (Kind.INTEGER, Kind.BOOLEAN)
+
+    def answer(measured: Measured) -> Answer | None:
+        found = measured[figure]
+        if found is not None and (not math.isfinite(found) or (whole and abs(found) >= 2**63)):
+            return None  # infinities, and where pandas' own integers run over
+        if found is None and function == "sum":
+            found = 0.0
+        if whole:
+            found = float(found) if column.kind is Kind.INTEGER and nulls_in(column, measured) else int(found)
+        return _judge(found, limits)
+
+    return Plan((figure, *_whole_column(column)), answer)
+
+
+def plan_distinct_count(question: Question) -> Plan:
+    """``expect_column_unique_value_count_to_be_between``."""
+    column, limits = question.column(*SCALARS), _limits(question, None)
+    different = question.aggregate(f"count(DISTINCT {column.sql})")
+    return Plan((different,), lambda measured: _judge(measured[different], limits))
+
+
+def plan_share(question: Question, *, distinct: bool) -> Plan:
+    """``expect_column_proportion_of_unique_values_to_be_between`` (``distinct``) and ``..._of_non_null_...``."""
+    column, limits = question.column(*(SCALARS if distinct else Kind)), _limits(question, None)
+    rows, present = question.rows(), question.there(column)
+    part = question.aggregate(f"count(DISTINCT {column.sql})") if distinct else present
+    whole = present if distinct else rows
+
+    def answer(measured: Measured) -> Answer:
+        return _judge(measured[part] / measured[whole] if measured[whole] else 0, limits)
+
+    return Plan((part, whole), answer)
+
+
+def plan_distinct_set(question: Question, *, inside: bool, whole: bool) -> Plan:
+    """``expect_column_distinct_values_to_be_in_set`` (``inside``), ``..._contain_set`` (``whole``) and both."""
+    column = question.column(*NUMBERS, *TEXTS, Kind.BOOLEAN)
+    values = members(column, question.kwargs["value_set"])
+    size = len(dict.fromkeys(question.kwargs["value_set"]))
+    if values and len(values) <= _BITS:  # a bit for each value is cheaper than a hash table of them
+        bits = " ".join(f"WHEN {value} THEN {2**place}::UBIGINT" for place, value in enumerate(values))
+        seen = question.aggregate(f"bit_or(CASE {column.sql} {bits} ELSE 0::UBIGINT END)")
+        found = f"coalesce(bit_count({seen}), 0)"
+    else:
+        found = question.aggregate(f"count(DISTINCT {column.sql})", within(column, question.kwargs["value_set"]))
+    different = question.aggregate(f"count(DISTINCT {column.sql})")
+
+    def answer(measured: Measured) -> Answer:
+        counts = {"unexpected_count": measured[different] - measured[found]} if inside else {}
+        counts |= {"missing_count": size - measured[found]} if whole else {}
+        return Answer(not any(counts.values()), {"observed_value": None, **counts})
+
+    return Plan((found, different), answer)
+
+
+def plan_most_common(question: Question) -> Plan:
+    """``expect_column_most_common_value_to_be_in_set``."""
+    column, wanted = question.column(*NUMBERS, Kind.STRING, Kind.BOOLEAN), question.kwargs["value_set"]
+    if not isinstance(wanted, list) or not all(isinstance(value, (str, int, float)) for value in wanted):
+        raise NotCompiled
+    ties = question.flag("ties_okay", default=None)
+    values = question.aggregate(f"list({column.sql})", column.present)
+    tally = f"list_aggregate({values}, 'histogram')"  # of a column, DuckDB would make it a second scan
+    most = f"list_max(map_values({tally}))"
+    modes = f"list_transform(list_filter(map_entries({tally}), lambda e: e.value = {most}), lambda e: e.key)"
+
+    def answer(measured: Measured) -> Answer:
+        found = sorted(_as_pandas(column, value, nulls=nulls_in(column, measured)) for value in measured[modes] or ())
+        common = len(set(wanted) & set(found))
+        return Answer(common > 0 if ties else len(found) == 1 == common, {"observed_value": found})
+
+    return Plan((modes, *_whole_column(column)), answer)
+
+
+def plan_quantiles(question: Question) -> Plan:
+    """``expect_column_quantile_values_to_be_between``, each quantile the nearest value, as pandas has it."""
+    column, ranges = question.column(*NUMBERS), question.kwargs["quantile_ranges"]
+    match ranges:
+        case {"quantiles": [*shares], "value_ranges": [*limits]} if len(ranges) == len(("quantiles", "value_ranges")):
+            pass
+        case _:
+            raise NotCompiled
+    if question.kwargs.get("allow_relative_error") or len(shares) != len(limits) or not shares:
+        raise NotCompiled
+    if not all(is_number(share) and 0 <= share <= 1 for share in shares) or not all(map(_is_range, limits)):
+        raise NotCompiled
+    present = question.there(column)
+    values = question.aggregate(f"list({column.sql})", column.present)
+    places = ", ".join(f"round_even({float(q)!r}::DOUBLE * ({present} - 1), 0)::BIGINT + 1" for q in shares)
+    quantiles = f"list_select(list_sort({values}), [{places}])"
+
+    def answer(measured: Measured) -> Answer:
+        found = [_as_pandas(column, value, nulls=nulls_in(column, measured)) for value in measured[quantiles] or ()]
+        found = found or [None] * len(shares)
+        details = [_near_or_inside(value, *limit) for value, limit in zip(found, limits, strict=True)]
+        result = {"observed_value": {"quantiles": shares, "values": found}, "details": {"success_details": details}}
+        return Answer(all(details), result)
+
+    return Plan((quantiles, *_whole_column(column)), answer)
+
+
+def _whole_column(column: Column) -> tuple[str, str]:
+    """Give what tells whether the column has nulls, which makes pandas keep integers as floats."""
+    return EVERY, f"count({column.sql})"
+
+
+def _is_range(limit: Any) -> bool:
+    return isinstance(limit, list) and len(limit) == len("ab") and all(x is None or is_number(x) for x in limit)
+
+
+def _near_or_inside(value: float | None, low: float | None, high: float | None) -> bool:
+    """Whether a quantile lies in its range or within a ten-thousandth of its ends, as Great Expectations judges it."""
+    if value is None:
+        return False
+    ends = (-math.inf if low is None else low, math.inf if high is None else high)
+    near = any(bool(np.isclose(float(value), float(end), rtol=1e-4, atol=1e-8)) for end in ends)
+    return near or ends[0] <= value <= ends[1]
+
+
+def _limits(question: Question, column: Column | None) -> dict[str, Any]:
+    """Give the bounds, as moments where the column holds those; all other figures are compared with numbers."""
+    limits: dict[str, Any] = {side: question.flag(side) for side in ("strict_min", "strict_max")}
+    for side in ("min_value", "max_value"):
+        value = question.kwargs.get(side)
+        if value is not None and column is not None and column.kind not in (Kind.BOOLEAN, Kind.DECIMAL):
+            bound_of(column, value)
+            limits[side] = moment_of(value) if is_text(value) and column.kind is not Kind.STRING else value
+        elif value is not None:
+            if not is_number(value):
+                raise NotCompiled
+            limits[side] = float(value)
+    if len(limits) == len(("strict_min", "strict_max")):
+        raise NotCompiled
+    return limits
+
+
+def _as_pandas(column: Column, value: Any, *, nulls: bool) -> Any:
+    """Give a value as pandas has it: an integer beside nulls is a float, a date a moment."""
+    if column.kind is Kind.INTEGER and nulls and value is not None:
+        return float(value)
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - dates have no zone
+    return value
+
+
+def _judge(value: Any, limits: dict[str, Any]) -> Answer:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Answer(success=False, result={"observed_value": None})
+    shown = float(value) if isinstance(value, decimal.Decimal) else value
+    return Answer(between(value, limits), {"observed_value": shown})
