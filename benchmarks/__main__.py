@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import suites
+from benchmarks import drift, suites
 
 ROOT = Path(__file__).parents[1]
 RUNS = 3
@@ -34,6 +34,7 @@ def main() -> None:
                         .replace("from __future__ import annotations\n", ""))  # fmt: skip
         results = parse(empty, full) | json.loads(_run("publish")[2])
         results |= suites.compare(_run, statistics.median, folder, RUNS)
+        results |= drift.measure(_run, folder, RUNS)
     for name, value in results.items():
         print(f"{name:<32} {value:.3f}")
     (ROOT / ".bench").mkdir(exist_ok=True)

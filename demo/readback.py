@@ -124,7 +124,8 @@ class Readback:
         performance = self.store.about("performance", MODEL)
         newest = f"; {performance[-1].batch} performance {performance[-1].verdict.outcome}" if performance else ""
         area = f" (AUC {performance[-1].verdict.facts['auc']:.3f})" if performance else ""
-        return f"drift {drift.outcome}, {drift.findings[-1].reason}{newest}{area}"
+        share = next(finding for finding in drift.findings if finding.check == "share_of_drifted_columns")
+        return f"drift {drift.outcome}, {share.reason}{newest}{area}"
 
     def decision(self) -> dict[str, Any]:
         """Give the newest decision."""

@@ -168,6 +168,16 @@ def test_whatever_gets_lost_a_retry_leaves_one_version_and_one_run(mlflow, train
     assert MlflowHook().manifest(model, again) == version.tags[MANIFEST]
 
 
+def test_what_creates_is_sent_once_although_its_answer_is_lost(mlflow, train, model):
+    creating = ["runs/create", "model-versions/create"]
+    for call in creating:
+        mlflow.proxy.fail_next(f"POST .*/{call}$", "lost response")
+    assert train(model) == "1"
+    assert len(mlflow.proxy.struck) == 2
+    sent = [call.rsplit("mlflow/", 1)[-1] for call in mlflow.proxy.seen]
+    assert [sent.count(call) for call in creating] == [1, 1]
+
+
 def test_of_versions_and_runs_with_one_key_the_oldest_counts(mlflow, train, model):
     train(model)
     (version,) = mlflow.versions(model)

@@ -150,6 +150,9 @@ def judge_drift(
     sizes: tuple[int, int],
     min_rows: int,
     facts: Mapping[str, Any],
+    chance: Mapping[str, str] | None = None,
+    moves: Mapping[str, str] | None = None,
+    shares: Sequence[Finding] = (),
 ) -> Verdict:
     """Judge how far the current rows are from the reference, column by column and as a whole.
 
@@ -162,27 +165,32 @@ def judge_drift(
     :param max_share: share of the measured columns, in (0, 1], at which the dataset fails (inclusive).
     :param sizes: rows of the reference and of the current side.
     :param min_rows: with fewer rows on either side, nothing is measured: distances of small samples are noise.
+    :param chance: by column whose distance is no more than chance makes, the sentence that says so: it did not drift.
+    :param moves: by column that drifted, what moved.
+    :param shares: findings on nulls, NaN and infinities; they stand beside the distances, which leave these out.
     """
+    chance, moves = chance or {}, moves or {}
     if not columns:
         nothing = Finding("drift", "dataset", Outcome.UNKNOWN, reason="no column was asked for")
         return Verdict("drift", subject, (nothing,), facts)
     if min(sizes) < max(min_rows, 1):
         why = f"{sizes[0]} reference and {sizes[1]} current rows, at least {max(min_rows, 1)} of each are needed"
-        found, missing = {}, dict.fromkeys(columns, why)
+        found, missing, shares = {}, dict.fromkeys(columns, why), ()
     findings = []
     for column in columns:
         if column in found:
             method, distance, limit = found[column]
-            moved = not distance < limit  # NaN counts as moved
-            outcome = Outcome.WARN if moved else Outcome.PASS
-            findings.append(Finding(method, column, outcome, distance, limit, size=sizes[1]))
+            moved = not distance < limit and column not in chance  # NaN counts as moved
+            told = f"{distance} against {limit}: {moves[column]}" if column in moves else ""
+            outcome, reason = (Outcome.WARN, told) if moved else (Outcome.PASS, chance.get(column, ""))
+            findings.append(Finding(method, column, outcome, distance, limit, size=sizes[1], reason=reason))
         else:
             why = missing.get(column, "the drift report has no word about this column")
             findings.append(Finding("drift", column, Outcome.UNKNOWN, reason=why))
     measured = [finding for finding in findings if finding.outcome is not Outcome.UNKNOWN]
     if not measured:
         unmeasured = Finding("share_of_drifted_columns", "dataset", Outcome.UNKNOWN, reason=findings[0].reason)
-        return Verdict("drift", subject, (*findings, unmeasured), facts)
+        return Verdict("drift", subject, (*findings, unmeasured, *shares), facts)
     drifted = [finding.subject for finding in measured if finding.outcome is Outcome.WARN]
     share = len(drifted) / len(measured)
     findings.append(
@@ -196,7 +204,7 @@ def judge_drift(
             reason=f"{len(drifted)} of {len(measured)} columns drifted: {', '.join(drifted) or 'none'}",
         )
     )
-    return Verdict("drift", subject, tuple(findings), facts)
+    return Verdict("drift", subject, (*findings, *shares), facts)
 
 
 def _outcome(holds: bool | np.bool_) -> Outcome:

@@ -182,6 +182,10 @@ class IcebergHook(BaseHook):
         found = scan.to_arrow()
         return found.select(list(columns)) if columns else found
 
+    def columns(self, table: str) -> list[str]:
+        """Give the columns that a table has now, in order."""
+        return [field.name for field in self.table(table).schema().fields]
+
     def published(self, table: str) -> DataVersion | None:
         """Give the version that ``main`` shows, or None while nothing was published."""
         with self._answering():

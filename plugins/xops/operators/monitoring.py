@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from xops.core.drift import DriftRules, compare
 from xops.core.errors import Misconfigured
 from xops.core.judges import judge_drift, judge_performance
+from xops.core.verdict import Outcome
 from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, published_or_refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
     from xops.hooks.evidence_store import EvidenceStore
@@ -18,18 +22,20 @@ if TYPE_CHECKING:
 
 
 class DriftCheckOperator(CheckOperator):
-    """Compare a batch with the data that the champion learned from, and keep Evidently's report.
+    """Compare a batch with the data that the champion learned from, and keep Evidently's report if it does not pass.
+
+    Both sides are profiled, each by one scan of every row, and the profiles are kept: a version is never scanned twice.
 
     :param model: the registered model; its champion's training data are the reference.
     :param features: Iceberg table of features.
     :param batch: the batch; the newest published one when empty (templated).
     :param max_share: share of drifted columns at which the verdict is ``fail``, in (0, 1].
     :param min_rows: with fewer rows on a side nothing is measured.
-    :param sample: rows taken of each side at most.
+    :param rules: arguments of :class:`~xops.core.drift.DriftRules`: methods, limits, sample-size guard.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
     :param gate: see :class:`~xops.operators.base.CheckOperator`; ``record`` by default.
-    :returns: the evidence, with the id of the report.
+    :returns: the evidence, with the id of the report where there is one.
     """
 
     default_gate: GateName = "record"
@@ -43,7 +49,7 @@ class DriftCheckOperator(CheckOperator):
         batch: str = "",
         max_share: float = 0.5,
         min_rows: int = 500,
-        sample: int = 50_000,
+        rules: Mapping[str, Any] | None = None,
         mlflow_conn_id: str = "mlflow_default",
         iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,
@@ -54,46 +60,55 @@ class DriftCheckOperator(CheckOperator):
         self.batch = batch
         self.max_share = max_share
         self.min_rows = min_rows
-        self.sample = sample
+        self.rules = rules
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
-        """Read both sides, measure, judge."""
-        from xops.checks.drift_report import compare
+        """Profile both sides, or find their profiles; measure, judge, and draw what does not pass."""
+        from xops.checks.drift_report import render
         from xops.hooks.champions import training_record
         from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.profile_store import ProfileStore
 
         lake, version = IcebergHook(self.iceberg_conn_id), champion_or_skip(self.model)
         record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
         features = published_or_refuse(lake, self.features)
         batch = self.batch or list(lake.batches(features))[-1]
-        columns = list(record.columns)
-        reference = lake.rows(record.features, columns=columns, batches=record.batches)
-        current = lake.rows(features, columns=columns, batches=[batch])
-        sizes = reference.num_rows, current.num_rows
-        report = (
-            compare(reference, current, columns, sample=self.sample, seed=0)
-            if min(sizes) >= max(self.min_rows, 1)
-            else None
+        columns, profiles = list(record.columns), ProfileStore(store.objects)
+        reference = profiles.reference(
+            f"{record.features.name}/{','.join(record.batches)}",
+            columns,
+            lambda: lake.rows(record.features, columns=columns, batches=record.batches),
         )
+        there = [column for column in columns if column in lake.columns(features.table)]
+        current = profiles.current(
+            f"{features.name}/{batch}", reference.spec, lambda: lake.rows(features, columns=there, batches=[batch])
+        )
+        drift = compare(reference, current, columns, DriftRules(**(self.rules or {})))
         verdict = judge_drift(
             columns,
-            report.found if report else {},
-            report.missing if report else {},
+            drift.found,
+            drift.missing,
             subject=f"{self.features}/{batch}",
             max_share=self.max_share,
-            sizes=sizes,
+            sizes=(reference.rows, current.rows),
             min_rows=self.min_rows,
+            chance=drift.chance,
+            moves=drift.moves,
+            shares=drift.shares,
             facts={
                 "batch": batch,
                 "model_version": version,
                 "reference": record.features.name,
                 "reference_batches": record.batches,
+                "reference_profile": reference.digest,
                 "current": features.name,
+                "current_profile": current.digest,
             },
         )
-        return Judged(verdict, self.model, batch, report.html if report else None)
+        html = None if verdict.outcome is Outcome.PASS else render(reference, current, drift)
+        return Judged(verdict, self.model, batch, html)
 
 
 class PerformanceCheckOperator(CheckOperator):

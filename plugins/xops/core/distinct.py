@@ -1,0 +1,52 @@
+"""How many different values there are: a sketch of fixed size that adds up.
+
+Three bitmaps of hashes: a value is in the second with one chance in 64, in the third with one in 4,096, else in the
+first. Each counts well where it is neither almost empty nor almost full, and between them they reach from one value to
+some hundred millions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+BITS = 8192
+EVERY = (64, 4096)
+_SHARES = (1 - 1 / EVERY[0], 1 / EVERY[0] - 1 / EVERY[1], 1 / EVERY[1])
+_MOST = 1e12
+
+
+def union(first: bytes | None, second: bytes | None) -> bytes | None:
+    """Give the sketch of two sets together; None where either was not sketched."""
+    if first is None or second is None:
+        return None
+    return (int.from_bytes(first, "big") | int.from_bytes(second, "big")).to_bytes(len(first), "big")
+
+
+def from_bits(bits: str | None) -> bytes:
+    """Make a sketch of three times ``BITS`` characters ``0`` and ``1``; None is all zeros."""
+    return int(bits or "0", 2).to_bytes(len(_SHARES) * BITS // 8, "big")
+
+
+def estimate(sketch: bytes) -> float:
+    """Give the number of different values by maximum likelihood; the standard error is below 4 %.
+
+    Linear counting (Whang, Vander-Zanden and Taylor 1990) at three rates at once: a bit of a bitmap is set with
+    probability 1 - exp(-values * share / ``BITS``), and the bits are taken as independent.
+    """
+    size = BITS // 8
+    hit = [int.from_bytes(sketch[start : start + size], "big").bit_count() for start in range(0, len(sketch), size)]
+    low, high = 0.0, _MOST
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _slope(hit, middle) > 0 else (low, middle)
+    return high
+
+
+def _slope(hit: Sequence[int], values: float) -> float:
+    """Give the derivative of the log-likelihood at ``values``; it falls as they grow."""
+    total = 0.0
+    for share, ones in zip(_SHARES, hit, strict=True):
+        rate = share / BITS
+        total += ones * rate / math.expm1(min(values * rate, 700.0)) - (BITS - ones) * rate
+    return total
