@@ -83,18 +83,18 @@ class Readback:
         return found[-1] if found else None
 
     def unclean_snapshots(self) -> list[str]:
-        """Give the snapshots of ``main`` that ever showed a row which the suite forbids; there should be none."""
+        """Give the snapshots that ``main`` ever showed with a quarantined file or a forbidden row."""
         import pyarrow.compute as pc
 
         from xops.core.versions import DataVersion
 
-        unclean = []
+        unclean, quarantined = [], set(self.lake.quarantined_files(FLIGHTS))
         for snapshot in self.lake.history(FLIGHTS):
-            rows = self.lake.rows(DataVersion(FLIGHTS, snapshot), columns=["flight_id", "distance", "carrier"])
+            version = DataVersion(FLIGHTS, snapshot)
+            rows = self.lake.rows(version, columns=["flight_id", "distance", "carrier"])
             forbidden = pc.or_(pc.less(rows["distance"], 0), pc.equal(rows["carrier"], "??"))
-            if (rows.num_rows and pc.any(forbidden).as_py()) or pc.count_distinct(
-                rows["flight_id"]
-            ).as_py() < rows.num_rows:
+            doubled = pc.count_distinct(rows["flight_id"]).as_py() < rows.num_rows
+            if quarantined & self.lake.files(version) or doubled or pc.any(forbidden).as_py():
                 unclean.append(snapshot)
         return unclean
 

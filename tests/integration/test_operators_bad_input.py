@@ -99,6 +99,7 @@ def fails(run):
         assert len(said) < 1500
         return said
 
+    execute.run = run
     return execute
 
 
@@ -186,7 +187,7 @@ def test_an_empty_batch_is_refused(fails, lake, landing):
 
 def test_a_batch_without_a_name_is_refused(fails, landing):
     said = fails(StageDataOperator(task_id="stage", source=landing(), table=FLIGHTS, batch=""))
-    assert "the name of a batch was wanted, it is empty" in said
+    assert "a batch's name was wanted, a text of 1 to 100 characters; found ''" in said
 
 
 def test_a_batch_that_does_not_fit_leaves_no_branch(fails, lake, staged, tmp_path):
@@ -297,14 +298,24 @@ def publish(staged, *verdicts):
     ("given", "why"),
     [
         ([], "a verdict on it was wanted, none was given"),
-        ([None], "a verdict on it was wanted, none was given"),
+        ([None], "check 1 of 1 left no verdict; what was not measured blocks"),
+        ([{"outcome": Outcome.PASS}, None], "check 2 of 2 left no verdict; what was not measured blocks"),
         ([{}], "rows on id"),
         ([{"outcome": Outcome.FAIL}], "rows on id: because"),
         ([{"outcome": Outcome.UNKNOWN}], "because"),
         ([{"outcome": Outcome.PASS}, {"outcome": Outcome.FAIL}], "rows on id: because"),
         ([{"outcome": Outcome.PASS, "subject": "nyc.flights@7"}], "the verdict given is about nyc.flights@7"),
     ],
-    ids=["none", "of a task that did not run", "no outcome", "fail", "unknown", "one of two", "another version's"],
+    ids=[
+        "none",
+        "of a task that did not run",
+        "one of two died",
+        "no outcome",
+        "fail",
+        "unknown",
+        "one of two",
+        "another version's",
+    ],
 )
 def test_a_batch_without_a_passing_verdict_is_set_aside(fails, run, lake, staged, given, why):
     name = DataVersion.from_json(staged).name
@@ -575,11 +586,26 @@ def test_a_training_while_mlflow_is_down_is_retried_and_answers_no_request(run, 
     assert len(RetrainRequests(new_model).still_open()) == 1
 
 
-def test_a_training_run_again_gives_the_same_and_answers_the_request(run, trained, mlflow):
+def test_a_training_run_again_gives_the_same_and_answers_no_later_request(run, trained, mlflow):
     RetrainRequests(trained.model).open("2013-01", {})
     assert run(training(trained.model, f"{__name__}.fit_in_vain"), run_id="run 2") == trained.candidates[1]
     assert len(mlflow.versions(trained.model)) == 2
-    assert RetrainRequests(trained.model).still_open() == []
+    assert [request["batch"] for request in RetrainRequests(trained.model).still_open()] == ["2013-01"]
+
+
+def test_a_training_cut_off_before_it_answers_is_finished_by_its_retry(run, new_model, monkeypatch):
+    def cut_off(*_):
+        raise Unavailable("the store is gone")
+
+    RetrainRequests(new_model).open("2013-01", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(RetrainRequests, "close", cut_off)
+        with pytest.raises(Unavailable):
+            run(training(new_model), run_type="asset_triggered")
+    RetrainRequests(new_model).open("2013-02", {})
+    answer = run(training(new_model, f"{__name__}.fit_in_vain"), run_type="asset_triggered", try_number=2)
+    assert (answer["version"], answer["asked_by"]) == ("1", "drift")
+    assert [request["batch"] for request in RetrainRequests(new_model).still_open()] == ["2013-02"]
 
 
 # A candidate before its judge
@@ -661,24 +687,31 @@ def test_a_candidate_that_passes_becomes_champion_once(run, mlflow, trained):
 
 
 @pytest.mark.parametrize(
-    ("judgement", "why"),
+    ("changed", "why"),
     [
         (None, "a verdict on it was wanted, none was given; nothing unjudged is promoted"),
-        ({"outcome": Outcome.FAIL}, "is not promoted: evaluation of models:/"),
-        ({"outcome": Outcome.UNKNOWN}, "is not promoted: evaluation of models:/"),
-        ({"version": "2"}, "the verdict given is about models:/"),
-        ({"champion": "7"}, "was compared with version 7, meanwhile None is champion; evaluate it again"),
-        ({"manifest": "0" * 64}, "its files changed after it was judged; train it again"),
+        ({"outcome": "fail"}, "is not promoted: evaluation of models:/"),
+        ({"outcome": "unknown"}, "is not promoted: evaluation of models:/"),
+        ({"subject": "models:/flights/7"}, "the verdict given is about models:/flights/7"),
+        ({"facts": {"champion": "7"}}, "was compared with version 7, meanwhile None is champion; evaluate it again"),
+        ({"facts": {"manifest": "0" * 64}}, "its files changed after it was judged; train it again"),
+        ({"no facts": True}, "a verdict of EvaluateModelOperator was wanted, which knows champion and files"),
     ],
-    ids=["no verdict", "fail", "unknown", "another version's", "another champion", "other files"],
+    ids=["no verdict", "fail", "unknown", "another version's", "another champion", "other files", "no facts"],
 )
-def test_a_candidate_without_a_passing_verdict_is_not_promoted(fails, run, trained, judgement, why):
-    facts = {"champion": None, "outcome": Outcome.PASS, "version": "1"} | (judgement or {})
-    outcome, subject = facts.pop("outcome"), f"models:/{trained.model}/{facts.pop('version')}"
-    given = [] if judgement is None else [evidence(verdict(outcome, subject, "evaluation", **facts))]
+def test_a_candidate_without_a_passing_verdict_is_not_promoted(fails, trained, changed, why):
+    judged = copy.deepcopy(trained.judged[0])
+    said, (finding,) = judged["verdict"], judged["verdict"]["findings"]
+    said["subject"] = (changed or {}).get("subject", said["subject"])
+    said["outcome"] = finding["outcome"] = (changed or {}).get("outcome", "pass")
+    finding["reason"] = "because"
+    said["facts"] |= (changed or {}).get("facts", {})
+    if changed and "no facts" in changed:
+        said["facts"] = {}
+    given = [] if changed is None else [judged]
     assert why in fails(promotion(trained.candidates[0], *given))
     assert log_of(trained.model) == []
-    assert len(run.events) == 0
+    assert len(fails.run.events) == 0
 
 
 def test_a_candidate_whose_bytes_changed_since_it_was_judged_is_not_promoted(fails, mlflow, trained):

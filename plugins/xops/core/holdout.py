@@ -64,14 +64,20 @@ class Holdout:
 
 
 def _as_text(groups: NDArray[Any]) -> NDArray[np.str_]:
-    """Give groups as texts that do not depend on how a library happened to store them."""
-    if groups.dtype.kind == "O" and len(groups) and isinstance(groups[0], dt.date):
-        groups = groups.astype("datetime64[us]")
+    """Give groups as texts that depend on the value alone: not on how a library stored it, nor on other rows."""
     if groups.dtype.kind == "M":
-        groups = np.datetime_as_string(groups.astype("datetime64[us]"))
-    elif groups.dtype.kind == "f" and bool(np.all(groups == np.floor(groups))):
-        groups = groups.astype(np.int64)
-    return groups.astype(str)
+        return np.datetime_as_string(groups.astype("datetime64[us]"))
+    if groups.dtype.kind not in "fO":
+        return groups.astype(str)
+    return np.array([_name(value) for value in groups.tolist()], dtype=str)
+
+
+def _name(value: Any) -> str:
+    if value is None or value != value:  # NaN, NaT  # noqa: PLR0124
+        return "NaT"
+    if isinstance(value, dt.date):
+        return str(np.datetime64(value, "us"))
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _place(name: str) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xops.core.errors import Misconfigured
 from xops.core.ranking import auc, auc_difference
 from xops.core.verdict import Finding, Outcome, Verdict
 
@@ -114,6 +115,8 @@ def judge_candidate(
     :param min_rows: below it, with fewer than :data:`MIN_CLASS` rows of a class, or with a score that is not finite,
         the findings are unknown.
     """
+    if not 0 < confidence < 1:
+        raise Misconfigured(f"{subject}: a confidence in (0, 1) was wanted, found {confidence}")
     wanted = ("auc",) if champion is None else ("auc", "auc_gain")
     why_not = _too_little(labels, min_rows) or _not_finite(candidate, "candidate") or _not_finite(champion, "champion")
     if why_not:
@@ -169,6 +172,8 @@ def judge_drift(
     :param moves: by column that drifted, what moved.
     :param shares: findings on nulls, NaN and infinities; they stand beside the distances, which leave these out.
     """
+    if not 0 < max_share <= 1:
+        raise Misconfigured(f"{subject}: a max_share in (0, 1] was wanted, found {max_share}")
     chance, moves = chance or {}, moves or {}
     if not columns:
         nothing = Finding("drift", "dataset", Outcome.UNKNOWN, reason="no column was asked for")

@@ -44,8 +44,10 @@ class DataVersion:
         if isinstance(document, DataVersion):
             return document
         try:
-            return cls(**document)  # type: ignore[arg-type]
-        except TypeError as error:
+            version = cls(**document)  # type: ignore[arg-type]
+            int(version.snapshot)
+        except (TypeError, ValueError) as error:
             raise Misconfigured(
                 f"a data version was wanted, as StageDataOperator returns it; found {document!r:.200}"
             ) from error
+        return version

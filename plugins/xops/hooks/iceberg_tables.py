@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 BATCH = "batch"  # the column, added at staging, that says which batch a row came with
+_STANDS_FOR = "xops.stands-for"
 _RACES = 20
 
 
@@ -55,17 +56,18 @@ class IcebergHook(BaseHook):
             self._catalog = self._open()
         return self._catalog
 
-    def stage(self, rows: pa.Table, *, table: str, batch: str) -> DataVersion:
+    def stage(self, rows: pa.Table, *, table: str, batch: str, stands_for: str = "") -> DataVersion:
         """Put the rows of a batch onto its audit branch; ``main`` does not move.
 
         On the branch they stand in for whatever rows of that batch the table has, so a batch that is delivered or
         staged again is never doubled. The table is made at the first batch, partitioned by batch.
 
         :param rows: any schema that fits the table's.
+        :param stands_for: the snapshot of an earlier staging whose rows these are; :meth:`publish` uses it.
         :raises Misconfigured: when there are no rows or they do not fit.
         """
         import pyarrow as pa
-        from pyiceberg.exceptions import CommitFailedException
+        from pyiceberg.exceptions import CommitFailedException, ValidationException
 
         if not rows.num_rows:
             raise Misconfigured(f"{table}: batch {batch} has no rows; at least one was wanted")
@@ -82,8 +84,8 @@ class IcebergHook(BaseHook):
             target = self._table(table, rows.schema)
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # pyiceberg prints what does not fit
-                    return self._stage_once(target, rows, table, batch)
-            except CommitFailedException:
+                    return self._stage_once(target, rows, table, batch, stands_for)
+            except (CommitFailedException, ValidationException):
                 continue
             except (ValueError, TypeError, NotImplementedError, pa.ArrowException) as error:
                 if self.table(table).metadata_location != target.metadata_location:
@@ -92,7 +94,7 @@ class IcebergHook(BaseHook):
                 raise Misconfigured(f"{table}: batch {batch} does not fit the table: {wrong}") from error
         raise Unavailable(f"{table}: others wrote {_RACES} times while batch {batch} was staged; try again later")
 
-    def _stage_once(self, target: Table, rows: pa.Table, table: str, batch: str) -> DataVersion:
+    def _stage_once(self, target: Table, rows: pa.Table, table: str, batch: str, stands_for: str) -> DataVersion:
         from pyiceberg.expressions import EqualTo
         from pyiceberg.table.update.snapshot import ManageSnapshots
 
@@ -103,7 +105,7 @@ class IcebergHook(BaseHook):
             ManageSnapshots(staging).create_branch(head, branch).commit()
             if batch in self._batches(target, head):
                 staging.delete(EqualTo(BATCH, batch), branch=branch)
-            staging.append(rows, {"xops.batch": batch}, branch=branch)
+            staging.append(rows, {"xops.batch": batch, _STANDS_FOR: stands_for}, branch=branch)
         staged = target.snapshot_by_name(branch)
         return DataVersion(table, str(staged.snapshot_id), batch, branch, rows.num_rows)  # type: ignore[union-attr]
 
@@ -118,20 +120,25 @@ class IcebergHook(BaseHook):
 
         for _ in range(_RACES):
             target = self.table(version.table)
-            if int(version.snapshot) in _history(target):
-                return DataVersion(version.table, version.snapshot, version.batch, "", version.rows)
-            if version.branch not in target.refs():
+            published = _published_as(target, version.snapshot)
+            if published is not None:
+                return DataVersion(version.table, published, version.batch, "", version.rows)
+            quarantine = _quarantine_of(version)
+            if quarantine in target.refs():
+                raise Misconfigured(f"{version.name}: it is quarantined on branch {quarantine}, and not published")
+            if target.snapshot_by_id(int(version.snapshot)) is None:
                 raise Misconfigured(
-                    f"{version.name}: audit branch {version.branch} is gone, so there is nothing to publish; "
-                    "stage the batch again"
+                    f"{version.name}: this snapshot is gone, so there is nothing to publish; stage the batch again"
                 )
             if _head(target) not in _history(target, int(version.snapshot)):
                 rows = self.rows(version, batches=[version.batch])
-                version = self.stage(rows, table=version.table, batch=version.batch)
+                stands_for = version.snapshot
+                version = self.stage(rows, table=version.table, batch=version.batch, stands_for=stands_for)
                 continue
             with contextlib.suppress(CommitFailedException):
                 snapshots = target.manage_snapshots()
-                snapshots.set_current_snapshot(int(version.snapshot)).remove_branch(version.branch).commit()
+                snapshots = snapshots.set_current_snapshot(int(version.snapshot))
+                (snapshots.remove_branch(version.branch) if _heads(target, version) else snapshots).commit()
         raise Unavailable(
             f"{version.table}: main was moved by others {_RACES} times while batch {version.batch} waited"
         )
@@ -144,13 +151,13 @@ class IcebergHook(BaseHook):
         from pyiceberg.exceptions import CommitFailedException
 
         target = self.table(version.table)
-        branch = f"quarantine-{slug(version.batch)}-{version.snapshot}"
+        branch = _quarantine_of(version)
         for _ in range(_RACES):
             if branch in target.refs():
                 return branch
             with contextlib.suppress(CommitFailedException):
                 snapshots = target.manage_snapshots().create_branch(int(version.snapshot), branch)
-                if version.branch in target.refs():
+                if _heads(target, version):
                     snapshots = snapshots.remove_branch(version.branch)
                 snapshots.commit()
             target = self.table(version.table)
@@ -201,8 +208,33 @@ class IcebergHook(BaseHook):
         return self._batches(self.table(version.table), int(version.snapshot))
 
     def history(self, table: str) -> list[str]:
-        """Give the snapshots that ``main`` consists of, oldest first."""
-        return [str(snapshot) for snapshot in reversed(_history(self.table(table)))]
+        """Give every snapshot that ``main`` shows or has ever shown, oldest first; those that expired are left out."""
+        target = self.table(table)
+        shown = [entry.snapshot_id for entry in target.metadata.snapshot_log] + _history(target)[::-1]
+        return [str(snapshot) for snapshot in dict.fromkeys(shown) if target.snapshot_by_id(snapshot) is not None]
+
+    def deliveries(self, version: DataVersion) -> dict[str, str]:
+        """Give the batches that a version holds, each with the snapshot that last wrote it."""
+        partitions = self.table(version.table).inspect.partitions(snapshot_id=int(version.snapshot)).to_pylist()
+        return {row["partition"][BATCH]: str(row["last_updated_snapshot_id"]) for row in partitions}
+
+    def quarantined_files(self, table: str) -> dict[str, str]:
+        """Give the data files of quarantined batches, each with its quarantine branch."""
+        from pyiceberg.expressions import EqualTo
+
+        target, found = self.table(table), {}
+        for branch, ref in target.refs().items():
+            snapshot = target.snapshot_by_id(ref.snapshot_id)
+            if branch.startswith("quarantine-") and snapshot is not None and snapshot.summary is not None:
+                only = EqualTo(BATCH, snapshot.summary.additional_properties["xops.batch"])
+                files = target.scan(only, snapshot_id=ref.snapshot_id).plan_files()
+                found |= {task.file.file_path: branch for task in files}
+        return found
+
+    def files(self, version: DataVersion) -> set[str]:
+        """Give the data files of a version."""
+        tasks = self.table(version.table).scan(snapshot_id=int(version.snapshot)).plan_files()
+        return {task.file.file_path for task in tasks}
 
     def table(self, table: str) -> Table:
         """Open a table as it stands now.
@@ -236,7 +268,7 @@ class IcebergHook(BaseHook):
         )
         from sqlalchemy.exc import IntegrityError
 
-        if "." not in table:
+        if not all(part.isidentifier() for part in table.split(".")) or "." not in table:
             raise Misconfigured(f"Iceberg table {table}: a name of the form namespace.table was wanted")
         faster = (TableAlreadyExistsError, NamespaceAlreadyExistsError, CommitFailedException, IntegrityError)
         for _ in range(_RACES):
@@ -306,6 +338,26 @@ class IcebergHook(BaseHook):
             raise Unavailable(f"Iceberg catalog {self.conn_id}: {bounded(error)}") from error
 
 
+def _quarantine_of(version: DataVersion) -> str:
+    return f"quarantine-{slug(version.batch)}-{version.snapshot}"
+
+
+def _heads(target: Table, version: DataVersion) -> bool:
+    """Tell whether a version is still the head of its audit branch, and not another staging of the batch."""
+    ref = target.refs().get(version.branch)
+    return ref is not None and ref.snapshot_id == int(version.snapshot)
+
+
+def _published_as(target: Table, snapshot: str) -> str | None:
+    """Give the snapshot of ``main`` that shows a staged one: itself, or the one that stands for it; None without."""
+    for ancestor in _history(target):
+        found = target.snapshot_by_id(ancestor)
+        stands_for = found.summary.additional_properties.get(_STANDS_FOR) if found and found.summary else None
+        if snapshot in (str(ancestor), stands_for):
+            return str(ancestor)
+    return None
+
+
 def _head(target: Table) -> int:
     """Give the snapshot that ``main`` shows; a table that :class:`IcebergHook` made has one from the start."""
     return _history(target)[0]
@@ -331,6 +383,8 @@ def _storable(rows: pa.Table, table: str, batch: str) -> pa.Table:
     if doubled:
         raise Misconfigured(f"{table}: batch {batch} has more than one column {bounded(', '.join(doubled))}")
     for place, field in enumerate(rows.schema):
+        if types.is_dictionary(field.type):
+            rows = rows.set_column(place, field.name, rows[field.name].cast(field.type.value_type))
         if types.is_timestamp(field.type):
             wanted = pa.timestamp("us", "UTC" if field.type.tz else None)
             try:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import Evidence, Origin
 from xops.core.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -120,13 +120,21 @@ def origin_of(context: Context) -> Origin:
     return Origin(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
 
-def verdicts_of(values: Iterable[Mapping[str, Any] | None]) -> list[tuple[str, Verdict]]:
-    """Give id and verdict of each piece of evidence that came by XCom; a task that did not run left none.
+def verdicts_of(values: Sequence[Mapping[str, Any] | None]) -> list[tuple[str, Verdict]]:
+    """Give id and verdict of each piece of evidence that came by XCom; a task that died left None.
 
+    :raises Refused: when a check left none: what was not measured does not pass.
     :raises Misconfigured: when something is no evidence, or says another outcome than its findings.
     """
+    if not isinstance(values, (list, tuple)):
+        raise Misconfigured(
+            f"a list of evidence was wanted, one for each check, found {type(values).__name__}: of a mapped task the "
+            "instances that left none would be missing without a word; list the checks one by one"
+        )
+    if None in values:
+        raise Refused(f"check {values.index(None) + 1} of {len(values)} left no verdict; what was not measured blocks")
     try:
-        evidence = [Evidence.from_json(value) for value in values if value]
+        evidence = [Evidence.from_json(value) for value in values]
     except (KeyError, TypeError, ValueError) as error:
         raise Misconfigured(f"evidence was wanted, as check operators return it: {bounded(repr(error))}") from error
     return [(item.id, item.verdict) for item in evidence]

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from airflow.sdk import Context
 
+    from xops.core.verdict import Verdict
     from xops.hooks.evidence_store import EvidenceStore
+
+
+_LONGEST_BATCH = 100  # it is part of file names
 
 
 class StageDataOperator(XopsOperator):
@@ -50,8 +54,11 @@ class StageDataOperator(XopsOperator):
         """Read the file and stage its rows."""
         from xops.hooks.iceberg_tables import IcebergHook
 
-        if not self.batch:
-            raise Misconfigured(f"staging {self.source}: the name of a batch was wanted, it is empty")
+        if not isinstance(self.batch, str) or not 0 < len(self.batch) <= _LONGEST_BATCH:
+            raise Misconfigured(
+                f"staging {self.source}: a batch's name was wanted, a text of 1 to {_LONGEST_BATCH} characters; "
+                f"found {self.batch!r:.150}"
+            )
         staged = IcebergHook(self.iceberg_conn_id).stage(_read(self.source), table=self.table, batch=self.batch)
         self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
         return staged.to_json()
@@ -128,8 +135,9 @@ class PublishDataOperator(XopsOperator):
         lake, objects = IcebergHook(self.iceberg_conn_id), EvidenceStore().objects
         path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin_of(context).key}.json"
         record = {"table": version.table, "batch": version.batch, "rows": version.rows, "staged": version.snapshot}
-        judged = verdicts_of(self.verdicts)
+        judged: list[tuple[str, Verdict]] = []
         try:
+            judged = verdicts_of(self.verdicts)
             admit([verdict for _, verdict in judged], version.name)
         except Refused as refusal:
             branch = lake.quarantine(version)

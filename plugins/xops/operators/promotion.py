@@ -87,6 +87,9 @@ class PromoteModelOperator(_ChampionOperator):
         admit([verdict for _, verdict in judged], name)
         manifest = MlflowHook(self.mlflow_conn_id).manifest(model, version)
 
+        if not any({"champion", "manifest"} <= verdict.facts.keys() for _, verdict in judged):
+            raise Refused(f"{name}: a verdict of EvaluateModelOperator was wanted, which knows champion and files")
+
         def propose(log: tuple[Entry, ...]) -> Entry:
             for _, verdict in judged:
                 if verdict.facts.get("champion", champion(log)) != champion(log):

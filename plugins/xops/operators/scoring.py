@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class ScoreBatchOperator(CheckOperator):
-    """Score the batches that the champion has not seen and nobody has scored, and publish the scores.
+    """Score the batches newer than the champion's training that nobody has scored, and publish the scores.
+
+    A batch that was delivered again is scored again; one whose scoring was cut short is not taken for scored.
 
     The scores are judged before anybody reads them: one for each row, each a probability. Skipped while there is no
     champion or nothing to score, so an event that comes twice or late does no harm.
@@ -61,7 +63,7 @@ class ScoreBatchOperator(CheckOperator):
         if champion_version(self.model) is None:
             raise AirflowSkipException(f"{self.model} has no champion yet, so there is nothing to score with")
         lake, champion = IcebergHook(self.iceberg_conn_id), load_champion(self.model, conn_id=self.mlflow_conn_id)
-        waiting = self._waiting(lake, champion)
+        waiting = self._waiting(lake, champion, store)
         if not waiting:
             raise AirflowSkipException(f"every batch of {self.features} is scored")
         *earlier, newest = waiting
@@ -74,13 +76,18 @@ class ScoreBatchOperator(CheckOperator):
         announce(context, self.outlets, dict(judged.verdict.facts))
         return judged
 
-    def _waiting(self, lake: IcebergHook, champion: Trained) -> list[str]:
-        features, scores = lake.published(self.features), lake.published(self.scores)
-        done = set(lake.batches(scores)) if scores else set()
+    def _waiting(self, lake: IcebergHook, champion: Trained, store: EvidenceStore) -> list[str]:
+        """Give the batches whose present delivery has no evidence of passing scores, in order."""
+        features = lake.published(self.features)
+        deliveries = lake.deliveries(features) if features else {}
         newest_seen = max(champion.record.batches)
-        return [
-            batch for batch in (lake.batches(features) if features else ()) if batch > newest_seen and batch not in done
-        ]
+        waiting = []
+        for batch in sorted(batch for batch in deliveries if batch > newest_seen):
+            scored = store.latest("scores", self.model, batch)
+            done = scored is not None and scored.verdict.outcome.passes
+            if not done or scored.verdict.facts.get("delivery") != deliveries[batch]:
+                waiting.append(batch)
+        return waiting
 
     def _score(self, lake: IcebergHook, champion: Trained, batch: str) -> Judged:
         import pyarrow as pa
@@ -88,7 +95,13 @@ class ScoreBatchOperator(CheckOperator):
         features = published_or_refuse(lake, self.features)
         rows = lake.rows(features, columns=[self.on, *champion.record.columns], batches=[batch])
         given = champion.scores(rows.to_pandas(date_as_object=False))
-        facts = {"batch": batch, "features": features.name, "model_version": champion.version, "rows": rows.num_rows}
+        facts = {
+            "batch": batch,
+            "features": features.name,
+            "delivery": lake.deliveries(features)[batch],
+            "model_version": champion.version,
+            "rows": rows.num_rows,
+        }
         subject = f"{self.scores}/{batch}"
         verdict = judge_scores(given, subject=subject, wanted_rows=rows.num_rows, facts=facts)
         if verdict.outcome.passes:

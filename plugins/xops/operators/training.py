@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import json
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from xops.hooks.evidence_store import EvidenceStore
     from xops.hooks.iceberg_tables import IcebergHook
+
+
+_ANSWERS = "xops.answers"  # the batches of the requests that a training answers, for its retry to close those only
 
 
 class TrainModelOperator(XopsOperator):
@@ -95,9 +99,10 @@ class TrainModelOperator(XopsOperator):
         still_open = requests.still_open()  # one that is opened while this trains is for the next
         version = hook.trained_before(self.model, key)
         if version is None:
-            version = self._train(hook, key, _asked_by(context, still_open))
-        for request in still_open:
-            requests.close(request["batch"], {"version": version})
+            answers = [str(request["batch"]) for request in still_open]
+            version = self._train(hook, key, _asked_by(context, still_open), answers)
+        for batch in json.loads(hook.version(self.model, version).tags.get(_ANSWERS, "[]")):
+            requests.close(batch, {"version": version})
         record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
         return {
             "model": self.model,
@@ -107,7 +112,7 @@ class TrainModelOperator(XopsOperator):
             "batches": list(record.batches),
         }
 
-    def _train(self, hook: Any, key: str, asked_by: AskedBy) -> str:
+    def _train(self, hook: Any, key: str, asked_by: AskedBy, answers: list[str]) -> str:
         from xops.hooks.iceberg_tables import IcebergHook
         from xops.hooks.mlflow_registry import Training
 
@@ -141,7 +146,7 @@ class TrainModelOperator(XopsOperator):
             model=self.model,
             key=key,
             params=params | {"window": self.window},
-            tags=record.to_tags(),
+            tags=record.to_tags() | {_ANSWERS: json.dumps(answers)},
             metrics={"rows": float(len(frame)), "positive_share": float(frame[self.target].mean())},
             inputs={"features": (features.name, features.snapshot), "labels": (labels.name, labels.snapshot)},
         )

@@ -298,3 +298,18 @@ def test_unexpected_distinct_values_are_not_said_to_be_a_share_of_the_rows():
     finding = judged(BETWEEN, success=False, result=distinct)
     assert not finding.outcome.passes
     assert " of " not in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "observed", "kept"),
+    [
+        ("expect_column_max_to_be_between", "ann@example.com", "a text, not kept"),
+        ("expect_column_most_common_value_to_be_in_set", ["ann@example.com", "bob"], "2 values, not kept"),
+        ("expect_column_values_to_be_of_type", "int64", "int64"),
+        ("expect_table_columns_to_match_set", ["id", "temp"], ["id", "temp"]),
+        ("expect_column_mean_to_be_between", 1.5, 1.5),
+    ],
+)
+def test_values_of_the_data_are_not_kept_and_what_is_counted_of_them_is(kind, observed, kept):
+    asked = {"type": kind, "kwargs": {"column": COLUMNS[0]} if "column_" in kind else {}}
+    assert judged(asked, success=False, result={"observed_value": observed}).observed == kept

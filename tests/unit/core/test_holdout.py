@@ -106,3 +106,12 @@ def test_a_holdout_is_read_from_a_dag_files_dict_and_written_back():
 def test_a_dict_that_is_no_holdout_is_refused(settings):
     with pytest.raises(Misconfigured, match=r"^holdout: "):
         Holdout.of(settings)
+
+
+@pytest.mark.parametrize("stranger", [None, float("nan"), 0.5])
+def test_a_group_does_not_depend_on_the_other_rows(stranger):
+    alone = Holdout("g", 0.3).mask(np.arange(40.0)).tolist()
+    beside = Holdout("g", 0.3).mask(np.array([stranger, *range(40)], dtype=object)).tolist()
+    assert beside[1:] == alone
+    if stranger is not None:
+        assert Holdout("g", 0.3).mask(np.array([*range(40), stranger], dtype=float)).tolist()[:40] == alone

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from xops.core.errors import Misconfigured
 from xops.core.judges import MIN_CLASS, judge_candidate, judge_drift, judge_performance, judge_scores
 from xops.core.ranking import auc_difference
 from xops.core.verdict import Outcome
@@ -403,3 +404,15 @@ def test_the_dataset_is_judged_by_its_measured_columns_alone(wanted, max_share):
     )
     assert verdict.findings[-1] == alone.findings[-1]
     assert verdict.findings[-1].observed == list(known.values()).count(WARN) / len(known)
+
+
+@pytest.mark.parametrize("limit", [0, -0.1, 1.1, 7])
+def test_a_share_that_no_share_can_reach_is_refused(limit):
+    with pytest.raises(Misconfigured, match=r"a max_share in \(0, 1\] was wanted"):
+        drift(["c0"], drifted(0, 1), max_share=limit)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 2, 95])
+def test_a_confidence_that_is_none_is_refused_even_without_a_champion(confidence):
+    with pytest.raises(Misconfigured, match=r"a confidence in \(0, 1\) was wanted"):
+        candidate(confidence=confidence)

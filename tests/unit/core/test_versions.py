@@ -9,7 +9,9 @@ from xops.core.versions import DataVersion
 
 pytestmark = pytest.mark.unit
 
-VERSIONS = st.builds(DataVersion, st.text(), st.text(), st.text(), st.text(), st.integers())
+VERSIONS = st.builds(
+    DataVersion, st.text(), st.from_regex(r"[0-9]{1,19}", fullmatch=True), st.text(), st.text(), st.integers()
+)
 
 
 @given(VERSIONS)
@@ -33,7 +35,16 @@ def test_a_version_that_is_one_already_is_given_back():
 
 @pytest.mark.parametrize(
     "document",
-    [None, {}, {"table": "nyc.flights"}, {"table": "a.b", "snapshot": "1", "colour": "red"}, "a.b@1", ["a.b", "1"], 7],
+    [
+        None,
+        {},
+        {"table": "nyc.flights"},
+        {"table": "a.b", "snapshot": "1", "colour": "red"},
+        {"table": "a.b", "snapshot": "abc"},
+        "a.b@1",
+        ["a.b", "1"],
+        7,
+    ],
 )
 def test_what_is_no_version_is_refused_with_what_was_found(document):
     with pytest.raises(Misconfigured, match="a data version was wanted, as StageDataOperator returns it; found ") as e:
