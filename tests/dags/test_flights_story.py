@@ -62,6 +62,8 @@ def story(play, broken_may):
             runs[f"training after {month}"] = play("flights_training")
     runs["bad training"] = play("flights_training", shuffle_labels=True)
     runs["scoring again"] = play("flights_scoring")
+    play("flights_dataops", batch="2013-08")
+    runs["scoring of a second delivery"] = play("flights_scoring")
     runs["rollback"] = play("flights_rollback", to="previous", reason="try it")
     runs["forward"] = play("flights_rollback", to="3", reason="and back")
     runs["rollback to a refused version"] = play("flights_rollback", to="2", reason="try it")
@@ -149,8 +151,11 @@ def test_a_rollback_and_the_way_forward_are_entries_of_the_log(story, read):
     assert read.mlflow.aliases("flights_delay") == {"champion": "3", "previous": "1"}
 
 
-def test_each_month_is_scored_once_by_the_champion_of_its_day(story, read):
+def test_each_delivery_is_scored_once_by_the_champion_of_its_day(story, read):
     assert story["scoring again"] == {"score": "skipped"}
+    assert story["scoring of a second delivery"] == {"score": "success"}
+    scores = read.lake.batches(read.lake.published("nyc.scores"))
+    assert scores["2013-08"] == pq.read_metadata(DATA / "flights" / "2013-08.parquet").num_rows
     by = {
         evidence.batch: evidence.verdict.facts["model_version"]
         for evidence in read.store.about("scores", "flights_delay")

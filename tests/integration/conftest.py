@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 import socket
 import struct
 import subprocess
@@ -21,6 +20,15 @@ from pathlib import Path
 
 import pytest
 
+# Starts a program, and kills it and what it started when whoever holds the other end of stdin is gone, even by SIGKILL.
+GUARD = """
+import os, signal, subprocess, sys, threading
+def watch():
+    sys.stdin.read()
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=watch, daemon=True).start()
+sys.exit(subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL).returncode)
+"""
 CREDENTIALS = {"login": "anna-of-loopback", "password": "sesame-open-4711"}
 PRELOADED = [
     "mlflow.store.model_registry.sqlalchemy_store",
@@ -82,6 +90,7 @@ class FaultProxy:
     def _handler(proxy, upstream):  # noqa: N805 - the handler inside has the other self
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer waits 40 ms for the acknowledgement of its headers
 
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -184,8 +193,8 @@ def mlflow_server(tmp_path_factory, free_port):
     said = home / "said"
     with said.open("wb") as log:
         server = subprocess.Popen(
-            command, cwd=home, stdout=log, stderr=log, start_new_session=True,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            [sys.executable, "-c", GUARD, *command], cwd=home, stdin=subprocess.PIPE, stdout=log, stderr=log,
+            start_new_session=True, env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 90
@@ -197,7 +206,8 @@ def mlflow_server(tmp_path_factory, free_port):
         yield running
         running.proxy.close()
     finally:
-        _stop(server)
+        server.stdin.close()
+        server.wait(10)
 
 
 @pytest.fixture
@@ -321,14 +331,3 @@ def _answers(url: str) -> bool:
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
         return answer.status == 200
     return False
-
-
-def _stop(server: subprocess.Popen) -> None:
-    """End a server and what it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGTERM)
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait(10)

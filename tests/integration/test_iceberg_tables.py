@@ -2,12 +2,15 @@
 
 import contextlib
 import dataclasses
+import json
 import os
+import sqlite3
 from collections import Counter
 
 import pyarrow as pa
 import pytest
 from pyiceberg.table import Transaction
+from sqlalchemy.exc import OperationalError
 
 from xops.core.errors import Misconfigured, Unavailable
 from xops.hooks.iceberg_tables import IcebergHook
@@ -314,6 +317,31 @@ def test_a_catalog_that_is_down_is_unavailable(lake, monkeypatch, nobody_listens
     monkeypatch.setenv("AIRFLOW_CONN_DOWN", f'{{"conn_type": "iceberg", "host": "{nobody_listens}"}}')
     with pytest.raises(Unavailable, match="Iceberg catalog down"):
         IcebergHook("down").published(TABLE)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda lake, staged: lake.publish(staged), id="publish"),
+        pytest.param(lambda lake, staged: lake.quarantine(staged), id="quarantine"),
+        pytest.param(lambda lake, _: lake.stage(flights(1), table=TABLE, batch="2013-02"), id="stage"),
+    ],
+)
+@pytest.mark.xfail(
+    raises=OperationalError, strict=True, reason="what a catalog raises at a commit is passed on as it is"
+)
+def test_a_catalog_that_cannot_write_is_unavailable(tmp_path, monkeypatch, act):
+    host = f"sqlite:///{tmp_path}/catalog.db?timeout=0.1"
+    extra = {"type": "sql", "warehouse": f"file://{tmp_path}/warehouse"}
+    monkeypatch.setenv("AIRFLOW_CONN_BUSY", json.dumps({"conn_type": "iceberg", "host": host, "extra": extra}))
+    lake = IcebergHook("busy")
+    staged = lake.stage(flights(5), table=TABLE, batch="2013-01")
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog.db")) as other:
+        other.execute("begin immediate")  # as another program that writes and does not end
+        with pytest.raises(Unavailable, match=r"Iceberg catalog busy: .*locked"):
+            act(lake, staged)
+    assert lake.published(TABLE) is None
+    assert branches(lake) == ["audit-2013-01"]
 
 
 def test_a_connection_without_a_uri_is_not_taken_for_an_empty_catalog(monkeypatch):
