@@ -83,7 +83,7 @@ class IcebergHook(BaseHook):
         for _ in range(_RACES):
             target = self._table(table, rows.schema)
             try:
-                with contextlib.redirect_stdout(io.StringIO()):  # pyiceberg prints what does not fit
+                with self._answering(), contextlib.redirect_stdout(io.StringIO()):  # pyiceberg prints what does not fit
                     return self._stage_once(target, rows, table, batch, stands_for)
             except (CommitFailedException, ValidationException):
                 continue
@@ -135,7 +135,7 @@ class IcebergHook(BaseHook):
                 stands_for = version.snapshot
                 version = self.stage(rows, table=version.table, batch=version.batch, stands_for=stands_for)
                 continue
-            with contextlib.suppress(CommitFailedException):
+            with self._answering(), contextlib.suppress(CommitFailedException):
                 snapshots = target.manage_snapshots()
                 snapshots = snapshots.set_current_snapshot(int(version.snapshot))
                 (snapshots.remove_branch(version.branch) if _heads(target, version) else snapshots).commit()
@@ -155,7 +155,7 @@ class IcebergHook(BaseHook):
         for _ in range(_RACES):
             if branch in target.refs():
                 return branch
-            with contextlib.suppress(CommitFailedException):
+            with self._answering(), contextlib.suppress(CommitFailedException):
                 snapshots = target.manage_snapshots().create_branch(int(version.snapshot), branch)
                 if _heads(target, version):
                     snapshots = snapshots.remove_branch(version.branch)
