@@ -53,7 +53,7 @@ def play(stack: Stack, *, stay: bool) -> int:
 
     read = Readback()
     Story(airflow, stack.folder / "landing", read, tell).play()
-    summary = summarise(stack, read)
+    summary = summarise(stack, airflow, read)
     (stack.folder / "summary.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     report(summary, stack.folder / "summary.json")
     if stay:
@@ -64,8 +64,9 @@ def play(stack: Stack, *, stay: bool) -> int:
     return 0 if summary["closed"] else 1
 
 
-def summarise(stack: Stack, read: Readback) -> dict[str, Any]:
+def summarise(stack: Stack, airflow: Airflow, read: Readback) -> dict[str, Any]:
     """Gather what happened and judge whether the loop closed."""
+    runs = {dag_id: [str(run["state"]) for run in airflow.runs(dag_id)] for dag_id in DAGS}
     batches, models, decisions, promotions = read.batches(), read.models(), read.decisions(), read.promotions()
     unclean, report_id = read.unclean_snapshots(), read.newest_report()
     outcomes = [model["outcome"] for model in models]
@@ -78,6 +79,15 @@ def summarise(stack: Stack, read: Readback) -> dict[str, Any]:
         ),
         "main never showed a row that the suite forbids": not unclean,
         "broken data led to no retraining": decisions_on_broken(decisions) == "wait",
+        "only the broken batch's run failed in Airflow": {
+            dag_id: states.count("failed") for dag_id, states in runs.items()
+        }
+        == dict.fromkeys(DAGS, 0) | {"flights_dataops": 1},
+        "each decision to retrain has its reasons and was answered by one training": all(
+            made["reasons"] for made in decisions
+        )
+        and len({made["batch"] for made in decisions if made["decision"] == "retrain"})
+        == [model["asked_by"] for model in models].count("drift"),
         "drift led to a retraining that was promoted": any(
             model["asked_by"] == "drift" and model["outcome"] == "promoted" for model in models
         ),
@@ -93,6 +103,7 @@ def summarise(stack: Stack, read: Readback) -> dict[str, Any]:
         "closed": all(conditions.values()),
         "seconds": round(time.monotonic() - START, 1),
         "conditions": conditions,
+        "runs": runs,
         "batches": batches,
         "models": models,
         "decisions": decisions,
@@ -101,7 +112,7 @@ def summarise(stack: Stack, read: Readback) -> dict[str, Any]:
         "urls": {
             "airflow": stack.airflow_url,
             "mlflow": stack.mlflow_url,
-            "drift_report": f"{stack.airflow_url}/xops/reports/{report_id}",
+            "drift_report": f"{stack.airflow_url}/xops/reports/{report_id}" if report_id else "",
         },
     }
 

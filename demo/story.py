@@ -74,7 +74,12 @@ class Story:
         self.wait("flights_monitoring", self.started("flights_monitoring", known["flights_monitoring"]))
         self.watched(month)
         if self.read.decision()["decision"] == "retrain":
-            self.trained(self.started("flights_training", known["flights_training"]))
+            run_id = self.airflow.wait_for_new("flights_training", known["flights_training"])
+            if run_id is None:  # Airflow may strand an event: whoever decides next sends it again
+                self.tell("flights_training", "no event started it in time; the monitoring looks again")
+                self.wait("flights_monitoring", self.airflow.trigger("flights_monitoring"))
+                run_id = self.started("flights_training", known["flights_training"])
+            self.trained(run_id)
 
     def broken_month(self, month: str) -> None:
         """Deliver a file that a broken upstream would send, and see that nobody reads it and nothing is retrained."""

@@ -382,8 +382,9 @@ def test_a_batch_is_staged_although_others_land_meanwhile(lake, overtaken, batch
     assert branches(lake) == []
 
 
-def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypatch):
-    published(lake, 1, "2013-01")
+@pytest.mark.parametrize("known", ["2013-01", "2012-12"], ids=["a batch delivered again", "a new batch"])
+def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypatch, known):
+    published(lake, 1, known)
     commit, rivals = Transaction.commit_transaction, [20, 30, 40]
 
     def commit_after_another(transaction):
@@ -395,7 +396,9 @@ def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypa
     monkeypatch.setattr(Transaction, "commit_transaction", commit_after_another)
     staged = lake.stage(flights(10), table=TABLE, batch="2013-01")
     assert rivals == []
-    assert lake.batches(lake.publish(staged)) == {"2013-01": 10}
+    assert lake.rows(staged, batches=["2013-01"]).num_rows == 10
+    lake.publish(staged)
+    assert on_main(lake) == {known: 1, "2013-01": 10}
 
 
 def test_a_batch_is_published_although_others_land_meanwhile(lake, overtaken):
