@@ -382,7 +382,13 @@ def test_a_batch_is_staged_although_others_land_meanwhile(lake, overtaken, batch
     assert branches(lake) == []
 
 
-@pytest.mark.parametrize("known", ["2013-01", "2012-12"], ids=["a batch delivered again", "a new batch"])
+@pytest.mark.parametrize(
+    "known",
+    [
+        pytest.param("2013-01", id="a batch delivered again"),
+        pytest.param("2012-12", id="a new batch"),
+    ],
+)
 def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypatch, known):
     published(lake, 1, known)
     commit, rivals = Transaction.commit_transaction, [20, 30, 40]

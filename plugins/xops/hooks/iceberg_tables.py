@@ -101,6 +101,9 @@ class IcebergHook(BaseHook):
         branch, head = f"audit-{slug(batch)}", _head(target)
         if branch in target.refs():
             target.manage_snapshots().remove_branch(branch).commit()
+        # pyiceberg's own retry forgets that the branch was to be made, and appends to another staging of the batch
+        once = {**target.metadata.properties, "commit.retry.num-retries": "0"}
+        target.metadata = target.metadata.model_copy(update={"properties": once})
         with target.transaction() as staging:
             ManageSnapshots(staging).create_branch(head, branch).commit()
             if batch in self._batches(target, head):
