@@ -9,6 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 JOBS ?= 2
+EXTRAS := battery boosting openlineage pickle postgres sweeps
 
 .PHONY: help demo test check bench up lock clean
 
@@ -38,9 +39,10 @@ up: .env  ## Start the production-like stack with Docker Compose
 	@(umask 077; python3 include/compose/new_env.py > .env)
 	@echo "made .env with new secrets; .env.example says what each is"
 
-lock:  ## Resolve requirements.txt and the dev group anew into requirements.lock
-	@$(VENV)/bin/uv pip compile requirements.txt --group dev --universal --python-version 3.11 --generate-hashes \
+lock:  ## Resolve requirements.txt, the extras and the dev group anew into requirements.lock
+	@$(VENV)/bin/uv pip compile pyproject.toml $(EXTRAS:%=--extra %) --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' --upgrade --quiet --output-file requirements.lock
+	@rm -rf plugins/xops.egg-info  # left by asking for the extras; Airflow would find the plugin twice
 
 clean:  ## Remove what these commands made, except .venv
 	rm -rf .demo .bench .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

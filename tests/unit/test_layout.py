@@ -25,17 +25,9 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 PACKAGE = PLUGINS / "xops"
 HEAVY = {
-    "duckdb",
-    "evidently",
-    "great_expectations",
-    "mlflow",
-    "obstore",
-    "pandas",
-    "pyarrow",
-    "pyiceberg",
-    "scipy",
-    "sklearn",
-    "skops",
+    *tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["flake8-tidy-imports"][
+        "banned-module-level-imports"
+    ]
 }
 MODULES = [module.name for module in pkgutil.walk_packages(xops.operators.__path__, "xops.operators.")]
 OPERATORS = [
