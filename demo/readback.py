@@ -86,16 +86,13 @@ class Readback:
         """Give the snapshots that ``main`` ever showed with a quarantined file or a forbidden row."""
         import pyarrow.compute as pc
 
-        from xops.core.versions import DataVersion
-
         unclean, quarantined = [], set(self.lake.quarantined_files(FLIGHTS))
-        for snapshot in self.lake.history(FLIGHTS):
-            version = DataVersion(FLIGHTS, snapshot)
+        for version in self.lake.versions(FLIGHTS):
             rows = self.lake.rows(version, columns=["flight_id", "distance", "carrier"])
             forbidden = pc.or_(pc.less(rows["distance"], 0), pc.equal(rows["carrier"], "??"))
             doubled = pc.count_distinct(rows["flight_id"]).as_py() < rows.num_rows
             if quarantined & self.lake.files(version) or doubled or pc.any(forbidden).as_py():
-                unclean.append(snapshot)
+                unclean.append(version.snapshot)
         return unclean
 
     def batch(self, batch: str, table: str = "flights") -> str:

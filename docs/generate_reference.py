@@ -34,7 +34,10 @@ HOOKS = (
     "hooks/evidence_store.py:EvidenceStore",
     "hooks/promotion_log.py:PromotionLog",
     "hooks/retrain_requests.py:RetrainRequests",
+    "hooks/dataset_store.py:DatasetStore",
     "hooks/iceberg_tables.py:IcebergHook",
+    "hooks/iceberg_reading.py:IcebergReader",
+    "hooks/iceberg_catalog.py:IcebergCatalog",
     "hooks/mlflow_registry.py:MlflowHook",
 )
 INTRODUCTION = """\

@@ -78,11 +78,11 @@ def test_a_staged_batch_is_seen_by_nobody_who_reads_the_table(lake):
 
 def test_main_moves_to_a_published_batch_in_one_step(lake):
     published(lake, 5, "2013-01")
-    before = lake.history(TABLE)
+    before = lake.versions(TABLE)
     staged = lake.stage(flights(7), table=TABLE, batch="2013-01")  # a delete and an append on the branch
     version = lake.publish(staged)
     log = [entry.snapshot_id for entry in lake.table(TABLE).history()]
-    assert [str(snapshot) for snapshot in log[-2:]] == [before[-1], version.snapshot]
+    assert [str(snapshot) for snapshot in log[-2:]] == [before[-1].snapshot, version.snapshot]
     assert on_main(lake) == {"2013-01": 7}
     assert version.branch == ""
     assert branches(lake) == []

@@ -52,9 +52,9 @@ def quarantined(lake):
     return bad
 
 
-def test_a_table_whose_main_never_showed_a_quarantined_file_is_clean(quarantined):
+def test_a_table_whose_main_never_showed_a_quarantined_file_is_clean(lake, quarantined):
     assert Readback().unclean_snapshots() == []
-    assert quarantined.snapshot not in Readback().lake.history(FLIGHTS)
+    assert quarantined.snapshot not in [version.snapshot for version in lake.versions(FLIGHTS)]
 
 
 def test_a_main_that_stands_on_a_quarantined_snapshot_is_found_out(lake, quarantined):

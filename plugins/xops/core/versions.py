@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from xops.core.errors import Misconfigured
 
+_SNAPSHOT = re.compile(r"[0-9]{1,19}|[0-9a-f]{64}")
+
 
 @dataclass(frozen=True, slots=True)
 class DataVersion:
     """One immutable state of a dataset.
 
-    :param table: the dataset, ``namespace.table``.
-    :param snapshot: the Iceberg snapshot id, as a string: it is larger than JavaScript's integers.
+    :param table: the dataset: an Iceberg or SQL table, or the URL of a Parquet prefix.
+    :param snapshot: the Iceberg snapshot id, as a string: it is larger than JavaScript's integers. Elsewhere the
+        SHA-256 digest of the version's manifest, in hexadecimal.
     :param batch: the batch whose arrival made this version; empty when it is not the work of one batch.
-    :param branch: the audit branch it waits on; empty once it is published.
+    :param branch: where it waits for its tests or is in quarantine; empty once it is published.
     :param rows: how many rows the batch has.
     """
 
@@ -44,10 +48,9 @@ class DataVersion:
         if isinstance(document, DataVersion):
             return document
         try:
-            version = cls(**document)  # type: ignore[arg-type]
-            int(version.snapshot)
-        except (TypeError, ValueError) as error:
-            raise Misconfigured(
-                f"a data version was wanted, as StageDataOperator returns it; found {document!r:.200}"
-            ) from error
+            version: DataVersion | None = cls(**document)  # type: ignore[arg-type]
+        except TypeError:
+            version = None
+        if version is None or not _SNAPSHOT.fullmatch(str(version.snapshot)):
+            raise Misconfigured(f"a data version was wanted, as StageDataOperator returns it; found {document!r:.200}")
         return version

@@ -52,14 +52,15 @@ class StageDataOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Read the file and stage its rows."""
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.dataset_store import store_of
 
         if not isinstance(self.batch, str) or not 0 < len(self.batch) <= _LONGEST_BATCH:
             raise Misconfigured(
                 f"staging {self.source}: a batch's name was wanted, a text of 1 to {_LONGEST_BATCH} characters; "
                 f"found {self.batch!r:.150}"
             )
-        staged = IcebergHook(self.iceberg_conn_id).stage(_read(self.source), table=self.table, batch=self.batch)
+        dataset = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id)
+        staged = dataset.stage(_read(self.source), table=self.table, batch=self.batch, source=self.source)
         self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
         return staged.to_json()
 
@@ -86,11 +87,12 @@ class DataTestOperator(CheckOperator):
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Run the suite on the batch's rows."""
         from xops.checks.expectation_suite import read_suite, validate
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.dataset_store import store_of
 
         version = DataVersion.from_json(self.version)
         suite = read_suite(self.suite)
-        rows = IcebergHook(self.iceberg_conn_id).rows(version, batches=[version.batch] if version.batch else None)
+        dataset = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)
+        rows = dataset.rows(version, batches=[version.batch] if version.batch else None)
         verdict = judge_expectations(
             suite["expectations"],
             validate(rows, suite),
@@ -128,11 +130,11 @@ class PublishDataOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Publish, or quarantine and fail."""
+        from xops.hooks.dataset_store import store_of
         from xops.hooks.evidence_store import EvidenceStore, now
-        from xops.hooks.iceberg_tables import IcebergHook
 
         version = DataVersion.from_json(self.version)
-        lake, objects = IcebergHook(self.iceberg_conn_id), EvidenceStore().objects
+        dataset, objects = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id), EvidenceStore().objects
         path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin_of(context).key}.json"
         record = {"table": version.table, "batch": version.batch, "rows": version.rows, "staged": version.snapshot}
         judged: list[tuple[str, Verdict]] = []
@@ -140,7 +142,7 @@ class PublishDataOperator(XopsOperator):
             judged = verdicts_of(self.verdicts)
             admit([verdict for _, verdict in judged], version.name)
         except Refused as refusal:
-            branch = lake.quarantine(version)
+            branch = dataset.quarantine(version)
             failed = [f"{f.check} on {f.subject}" for _, verdict in judged for f in verdict.failed]
             record |= {"outcome": "quarantined", "branch": branch, "failed": failed, "at": now()}
             objects.put_json(path, record)
@@ -148,7 +150,7 @@ class PublishDataOperator(XopsOperator):
                 f"batch {version.batch} of {version.table} is quarantined on branch {branch} "
                 f"({version.rows} rows), main did not move: {refusal}"
             ) from refusal
-        published = lake.publish(version)
+        published = dataset.publish(version)
         evidence = [identity for identity, _ in judged]
         objects.put_json(
             path, record | {"outcome": "published", "version": published.name, "evidence": evidence, "at": now()}

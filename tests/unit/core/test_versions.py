@@ -10,7 +10,12 @@ from xops.core.versions import DataVersion
 pytestmark = pytest.mark.unit
 
 VERSIONS = st.builds(
-    DataVersion, st.text(), st.from_regex(r"[0-9]{1,19}", fullmatch=True), st.text(), st.text(), st.integers()
+    DataVersion,
+    st.text(),
+    st.from_regex(r"[0-9]{1,19}|[0-9a-f]{64}", fullmatch=True),
+    st.text(),
+    st.text(),
+    st.integers(),
 )
 
 
@@ -41,6 +46,8 @@ def test_a_version_that_is_one_already_is_given_back():
         {"table": "nyc.flights"},
         {"table": "a.b", "snapshot": "1", "colour": "red"},
         {"table": "a.b", "snapshot": "abc"},
+        {"table": "a.b", "snapshot": "0" * 63},
+        {"table": "a.b", "snapshot": None},
         "a.b@1",
         ["a.b", "1"],
         7,

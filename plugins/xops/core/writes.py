@@ -1,0 +1,62 @@
+"""How a batch enters its dataset: beside the others, in the place of partitions, or in the place of single rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from xops.core.errors import Misconfigured
+
+
+class Mode(StrEnum):
+    """What the rows of a batch take the place of, besides an earlier delivery of the same batch."""
+
+    APPEND = "append"
+    OVERWRITE = "overwrite"
+    UPSERT = "upsert"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """How a batch enters its dataset.
+
+    :param mode: ``append``: it takes the place of nothing else. ``overwrite``: of every row of another batch that has
+        its values in the columns ``by``. ``upsert``: of every row of an earlier batch, by name, that has its key.
+    :param by: the partition columns of ``overwrite``, the key columns of ``upsert``; none for ``append``.
+    :param evolve: whether the batch may add columns, which earlier rows then lack, and widen types.
+    """
+
+    mode: Mode = Mode.APPEND
+    by: tuple[str, ...] = ()
+    evolve: bool = False
+
+    @classmethod
+    def of(cls, mode: str, by: Sequence[str] | str = (), *, evolve: bool = False) -> Write:
+        """Make one of an operator's arguments.
+
+        :raises Misconfigured: for a mode that there is not, or one without its columns.
+        """
+        if mode not in tuple(Mode):
+            raise Misconfigured(f"mode: append, overwrite or upsert was wanted, found {mode!r:.100}")
+        columns = (by,) if isinstance(by, str) else tuple(by)
+        if len(set(columns)) < len(columns) or not all(isinstance(column, str) and column for column in columns):
+            raise Misconfigured(f"by: names of different columns were wanted, found {by!r:.100}")
+        if (mode == Mode.APPEND) == bool(columns):
+            wanted = "no columns" if mode == Mode.APPEND else f"the columns of the {_COLUMNS[Mode(mode)]}"
+            raise Misconfigured(f"by: with mode {mode}, {wanted} were wanted, found {by!r:.100}")
+        return cls(Mode(mode), columns, evolve)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain strict JSON."""
+        return asdict(self) | {"mode": str(self.mode), "by": list(self.by)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Write:
+        """Read what :meth:`to_json` wrote."""
+        return cls(Mode(document["mode"]), tuple(document["by"]), document["evolve"])
+
+
+_COLUMNS = {Mode.OVERWRITE: "partition", Mode.UPSERT: "key"}
+APPEND = Write()

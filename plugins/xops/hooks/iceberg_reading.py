@@ -1,0 +1,113 @@
+"""Reading versions of Iceberg tables: their rows, their batches, and what was ever shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xops.core.errors import Misconfigured, bounded
+from xops.core.versions import DataVersion
+from xops.hooks.iceberg_catalog import IcebergCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from pyiceberg.table import Table
+
+BATCH = "batch"  # the column, added at staging, that says which batch a row came with
+
+
+class IcebergReader(IcebergCatalog):
+    """Versions of the tables of one Iceberg catalog, read."""
+
+    def rows(
+        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Read a version.
+
+        :param columns: only these, in this order; None for all.
+        :param batches: only these; None for all.
+        :raises Misconfigured: when the version has expired or lacks a column.
+        """
+        from pyiceberg.expressions import AlwaysTrue, In
+
+        target = self.table(version.table)
+        if target.snapshot_by_id(int(version.snapshot)) is None:
+            raise Misconfigured(f"{version.name}: this snapshot has expired or never was; take another version")
+        names = [field.name for field in target.schema().fields]
+        absent = [column for column in columns or () if column not in names]
+        if absent:
+            raise Misconfigured(f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(names))}")
+        scan = target.scan(
+            In(BATCH, set(batches)) if batches is not None else AlwaysTrue(),
+            selected_fields=tuple(columns) if columns else ("*",),
+            snapshot_id=int(version.snapshot),
+        )
+        found = scan.to_arrow()
+        return found.select(list(columns)) if columns else found
+
+    def columns(self, table: str) -> list[str]:
+        """Give the columns that a table has now, in order."""
+        return [field.name for field in self.table(table).schema().fields]
+
+    def published(self, table: str) -> DataVersion | None:
+        """Give the version that ``main`` shows, or None while nothing was published."""
+        with self.answering():
+            if not self.catalog.table_exists(table):
+                return None
+        target = self.table(table)
+        head = target.current_snapshot()
+        first = head is None or (head.parent_snapshot_id is None and not self._batches(target, head.snapshot_id))
+        return None if head is None or first else DataVersion(table, str(head.snapshot_id))
+
+    def batches(self, version: DataVersion) -> dict[str, int]:
+        """Give the batches that a version holds, in order, each with its number of rows; read from metadata."""
+        return self._batches(self.table(version.table), int(version.snapshot))
+
+    def versions(self, table: str) -> list[DataVersion]:
+        """Give every version that ``main`` shows or has ever shown, oldest first; those that expired are left out."""
+        target = self.table(table)
+        shown = [entry.snapshot_id for entry in target.metadata.snapshot_log] + ancestry(target)[::-1]
+        kept = (snapshot for snapshot in dict.fromkeys(shown) if target.snapshot_by_id(snapshot) is not None)
+        return [DataVersion(table, str(snapshot)) for snapshot in kept]
+
+    def deliveries(self, version: DataVersion) -> dict[str, str]:
+        """Give the batches that a version holds, each with the snapshot that last wrote it."""
+        partitions = self.table(version.table).inspect.partitions(snapshot_id=int(version.snapshot)).to_pylist()
+        return {row["partition"][BATCH]: str(row["last_updated_snapshot_id"]) for row in partitions}
+
+    def quarantined_files(self, table: str) -> dict[str, str]:
+        """Give the data files of quarantined batches, each with its quarantine branch."""
+        from pyiceberg.expressions import EqualTo
+
+        target, found = self.table(table), {}
+        for branch, ref in target.refs().items():
+            snapshot = target.snapshot_by_id(ref.snapshot_id)
+            if branch.startswith("quarantine-") and snapshot is not None and snapshot.summary is not None:
+                only = EqualTo(BATCH, snapshot.summary.additional_properties["xops.batch"])
+                files = target.scan(only, snapshot_id=ref.snapshot_id).plan_files()
+                found |= {task.file.file_path: branch for task in files}
+        return found
+
+    def files(self, version: DataVersion) -> set[str]:
+        """Give the data files of a version."""
+        tasks = self.table(version.table).scan(snapshot_id=int(version.snapshot)).plan_files()
+        return {task.file.file_path for task in tasks}
+
+    @staticmethod
+    def _batches(target: Table, snapshot: int) -> dict[str, int]:
+        partitions = target.inspect.partitions(snapshot_id=snapshot).to_pylist()
+        return dict(sorted((row["partition"][BATCH], row["record_count"]) for row in partitions))
+
+
+def head_of(target: Table) -> int:
+    """Give the snapshot that ``main`` shows; a table that :class:`IcebergHook` made has one from the start."""
+    return ancestry(target)[0]
+
+
+def ancestry(target: Table, snapshot: int | None = None) -> list[int]:
+    """Give a snapshot and those it stands on, newest first; ``main``'s when None."""
+    from pyiceberg.table.snapshots import ancestors_of
+
+    newest = target.current_snapshot() if snapshot is None else target.snapshot_by_id(snapshot)
+    return [ancestor.snapshot_id for ancestor in ancestors_of(newest, target.metadata)]
