@@ -8,8 +8,9 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
 
 from flights.assets import CHAMPION, FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN, RETRIES
 from flights.delay import FEATURES, TARGET
+from xops.operators.evaluation import EvaluateModelOperator
 from xops.operators.promotion import PromoteModelOperator
-from xops.operators.training import EvaluateModelOperator, TrainModelOperator
+from xops.operators.training import TrainModelOperator
 
 
 @dag(

@@ -27,11 +27,12 @@ from xops.hooks.promotion_log import PromotionLog
 from xops.hooks.retrain_requests import RetrainRequests
 from xops.operators.base import CheckOperator, Judged, origin_of
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
+from xops.operators.evaluation import CheckModelOperator, EvaluateModelOperator
 from xops.operators.monitoring import DriftCheckOperator, PerformanceCheckOperator
 from xops.operators.promotion import PromoteModelOperator, RollbackModelOperator
 from xops.operators.retraining import RetrainDecisionOperator
 from xops.operators.scoring import ScoreBatchOperator
-from xops.operators.training import EvaluateModelOperator, TrainModelOperator
+from xops.operators.training import TrainModelOperator
 
 pytestmark = pytest.mark.integration
 
@@ -653,6 +654,44 @@ def test_too_few_rows_to_judge_by_are_no_pass(fails, trained):
     assert "evaluation of models:/" in (said := fails(operator))
     assert "at least 5000 are needed" in said
     (kept,) = EvidenceStore().about("evaluation", trained.model)
+    assert kept.verdict.outcome is Outcome.UNKNOWN
+
+
+def rows_of_the_exam(exam):
+    """Say what an exam holds."""
+    agree = float((exam.answers.labels == exam.truth).mean())
+    seen = {
+        "rows": exam.rows,
+        "groups": len(set(exam.groups)),
+        "columns": sorted(exam.frame.columns),
+        "trained_on": len(exam.candidate.trained_on),
+        "champion": exam.champion and exam.champion.name,
+    }
+    yield Finding("agreement", exam.candidate.name, Outcome.PASS, agree, detail=seen)
+
+
+def it_breaks(exam):
+    raise ArithmeticError("divided by nothing")
+
+
+def test_checks_of_the_battery_are_put_to_rows_that_nobody_trained_on(run, promoted):
+    operator = EvaluateModelOperator(
+        task_id="evaluate", candidate=promoted.candidates[1], checks=[rows_of_the_exam], sensitive=["sex"]
+    )
+    verdict = run(operator, run_id="run 2")["verdict"]
+    (finding,) = verdict["findings"]
+    seen = finding["detail"]
+    assert seen["rows"] + seen["trained_on"] == 600
+    assert seen["champion"] == f"models:/{promoted.model}/1"
+    assert seen["columns"] == ["day", "distance", "id", "late"]
+    assert finding["observed"] > 0.6
+    assert {"champion", "manifest", "features", "held_out_rows"} <= verdict["facts"].keys()
+
+
+def test_one_check_alone_is_filed_under_its_name_and_its_defect_is_no_pass(fails, trained):
+    operator = CheckModelOperator(task_id="check", candidate=trained.candidates[0], check=it_breaks)
+    assert "the check broke: ArithmeticError('divided by nothing')" in fails(operator)
+    (kept,) = EvidenceStore().about("it_breaks", trained.model)
     assert kept.verdict.outcome is Outcome.UNKNOWN
 
 

@@ -25,6 +25,7 @@ class Outcome(StrEnum):
 
 
 _QUOTED = 5  # findings that a verdict's sentence quotes at most
+_RARE = ("interval", "detail")
 _WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS)
 
 
@@ -46,6 +47,8 @@ class Finding:
     :param unit: the unit of ``observed``; empty for a plain number.
     :param size: how many rows it was measured on; None when that is not a number of rows.
     :param reason: one sentence for a person; required where the outcome is unknown.
+    :param interval: lower and upper end between which the true value lies; None where none was computed.
+    :param detail: what a report draws of it, such as a curve or each group's figures, plain JSON; None for nothing.
     """
 
     check: str
@@ -56,11 +59,13 @@ class Finding:
     unit: str = ""
     size: int | None = None
     reason: str = ""
+    interval: Any = None
+    detail: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outcome", Outcome(self.outcome))
-        object.__setattr__(self, "observed", plain(self.observed))
-        object.__setattr__(self, "limit", plain(self.limit))
+        for name in ("observed", "limit", "interval", "detail"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
         if self.outcome is Outcome.UNKNOWN and not self.reason:
             raise ValueError(f"{self.check} on {self.subject}: an unknown outcome needs its reason")
 
@@ -68,6 +73,11 @@ class Finding:
         """Say it in one line."""
         measured = f"{self.observed}{' ' + self.unit if self.unit else ''} against {self.limit}"
         return f"{self.check} on {self.subject}: {self.reason or measured}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain JSON; interval and detail only where there are any."""
+        fields: dict[str, Any] = plain(asdict(self))
+        return {name: value for name, value in fields.items() if name not in _RARE or value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,7 @@ class Verdict:
             "check": self.check,
             "subject": self.subject,
             "outcome": str(self.outcome),
-            "findings": [plain(asdict(finding)) for finding in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
             "facts": plain(self.facts),
         }
 

@@ -16,7 +16,7 @@ from xops.core.promotion import (
     rollback_target,
 )
 from xops.operators.base import XopsOperator, announce, origin_of, verdicts_of
-from xops.operators.training import named_version
+from xops.operators.evaluation import named_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""A model from a user's function: trained on named data, recorded, and judged on rows that nobody trained on."""
+"""A model from a user's function: trained on named data, and recorded."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.holdout import Holdout
-from xops.core.judges import judge_candidate
 from xops.core.training import AskedBy, TrainingRecord
-from xops.core.versions import DataVersion
-from xops.operators.base import CheckOperator, Judged, XopsOperator, origin_of, published_or_refuse
+from xops.operators.base import XopsOperator, origin_of, published_or_refuse
+from xops.operators.evaluation import labelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import pandas as pd
     from airflow.sdk import Context
-
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
 
 
 _ANSWERS = "xops.answers"  # the batches of the requests that a training answers, for its retry to close those only
@@ -152,119 +147,6 @@ class TrainModelOperator(XopsOperator):
         )
         requirements = list(self.requirements or _requirements())
         return str(hook.train_version(training, fitted, frame[list(self.columns)].head(100), requirements=requirements))
-
-
-class EvaluateModelOperator(CheckOperator):
-    """Judge a candidate, alone and against the champion, on the rows held out of its training window.
-
-    :param candidate: what TrainModelOperator returned (templated).
-    :param min_auc: the least area under the ROC curve, inclusive.
-    :param min_gain: the champion's area is to be exceeded by more than this, with ``confidence``.
-    :param min_rows: with fewer held-out rows the verdict is unknown.
-    :param confidence: of the two-sided interval of the gain, in (0, 1).
-    :param mlflow_conn_id: connection of MLflow.
-    :param iceberg_conn_id: connection of the catalog.
-    :param gate: see :class:`~xops.operators.base.CheckOperator`; ``fail`` by default.
-    :returns: the evidence.
-    """
-
-    template_fields = ("candidate",)
-
-    def __init__(
-        self,
-        *,
-        candidate: Any,
-        min_auc: float = 0.5,
-        min_gain: float = 0.0,
-        min_rows: int = 500,
-        confidence: float = 0.95,
-        mlflow_conn_id: str = "mlflow_default",
-        iceberg_conn_id: str = "iceberg_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.candidate = candidate
-        self.min_auc = min_auc
-        self.min_gain = min_gain
-        self.min_rows = min_rows
-        self.confidence = confidence
-        self.mlflow_conn_id = mlflow_conn_id
-        self.iceberg_conn_id = iceberg_conn_id
-
-    def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
-        """Score the held-out rows with the candidate and with the champion, and compare."""
-        from xops.hooks.champions import champion_version, load_version
-        from xops.hooks.iceberg_tables import IcebergHook
-
-        model, version = named_version(self.candidate)
-        candidate = load_version(model, version, conn_id=self.mlflow_conn_id)
-        reigning = champion_version(model)
-        champion = (
-            load_version(model, reigning, conn_id=self.mlflow_conn_id) if reigning not in (None, version) else None
-        )
-        record = candidate.record
-        if champion is not None and champion.record.holdout != record.holdout:
-            raise Misconfigured(
-                f"{candidate.name} holds out {record.holdout}, the champion {champion.name} {champion.record.holdout}; "
-                "they can be compared only on rows that neither was trained on"
-            )
-        frame = labelled(
-            IcebergHook(self.iceberg_conn_id), record.features, record.labels, record.batches,
-            [*{*record.columns, *(champion.record.columns if champion else ()), record.holdout.by}],
-            on=record.on, target=record.target,
-        )  # fmt: skip
-        frame = frame[record.holdout.mask(frame[record.holdout.by].to_numpy())]
-        verdict = judge_candidate(
-            frame[record.target].to_numpy(dtype=bool),
-            candidate.scores(frame),
-            champion.scores(frame) if champion else None,
-            groups=frame[record.holdout.by].to_numpy(),
-            subject=candidate.name,
-            min_auc=self.min_auc,
-            min_gain=self.min_gain,
-            min_rows=self.min_rows,
-            confidence=self.confidence,
-            facts={
-                "model_version": version,
-                "champion": reigning,
-                "manifest": candidate.manifest,
-                "batches": record.batches,
-                "held_out_rows": len(frame),
-            },
-        )
-        return Judged(verdict, model, version)
-
-
-def named_version(candidate: Any) -> tuple[str, str]:
-    """Read model and version from what TrainModelOperator returned.
-
-    :raises Misconfigured: when it is something else.
-    """
-    try:
-        return str(candidate["model"]), str(candidate["version"])
-    except (TypeError, KeyError) as error:
-        raise Misconfigured(
-            f"a candidate was wanted, as TrainModelOperator returns it; found {candidate!r:.200}"
-        ) from error
-
-
-def labelled(
-    lake: IcebergHook,
-    features: DataVersion,
-    labels: DataVersion,
-    batches: Sequence[str],
-    columns: Sequence[str],
-    *,
-    on: str,
-    target: str,
-) -> pd.DataFrame:
-    """Join the features and labels of some batches; rows without a label are left out. In the order of ``on``."""
-    wanted = list(dict.fromkeys([on, *columns]))
-    left = lake.rows(features, columns=wanted, batches=batches)
-    right = lake.rows(labels, columns=[on, target], batches=batches)
-    joined = left.join(right, keys=on, join_type="inner").sort_by(on)
-    frame: pd.DataFrame = joined.filter(joined[target].is_valid()).to_pandas(date_as_object=False)
-    return frame
 
 
 def _asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> AskedBy:

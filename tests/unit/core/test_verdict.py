@@ -95,6 +95,14 @@ def test_what_was_measured_is_plain_from_the_start():
     assert made.limit == [0.1, "Infinity"]
 
 
+def test_interval_and_detail_are_written_only_where_there_are_any():
+    bare = Finding("auc", "m", PASS, 0.8)
+    whole = Finding("auc", "m", PASS, 0.8, interval=(0.7, math.inf), detail={"curve": (1, 2)})
+    assert bare.to_json().keys() == whole.to_json().keys() - {"interval", "detail"}
+    assert (whole.interval, whole.detail) == ([0.7, "Infinity"], {"curve": [1, 2]})
+    assert Finding(**whole.to_json()) == whole
+
+
 @given(VERDICTS)
 def test_a_verdict_survives_json(judged):
     assert Verdict.from_json(json.loads(json.dumps(judged.to_json(), allow_nan=False))) == judged

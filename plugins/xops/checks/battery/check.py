@@ -1,0 +1,59 @@
+"""What a check of the battery is, and how several are put to one exam."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from xops.checks.battery.exam import BadAnswer, Exam, Unmeasured
+from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.verdict import Finding, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class Check(Protocol):
+    """One question to an exam: a frozen value with its settings, or any callable with a ``name``."""
+
+    name: str
+
+    def __call__(self, exam: Exam) -> Sequence[Finding]:
+        """Give a finding for whatever was asked for.
+
+        :raises Unmeasured: when nothing can be measured on these rows.
+        :raises BadAnswer: when a model's answer cannot be read.
+        """
+
+
+def name_of(check: Check) -> str:
+    """Give the name that a check goes by: its own, or that of a function."""
+    return str(getattr(check, "name", None) or getattr(check, "__name__", None) or type(check).__name__)
+
+
+def findings_of(check: Check, exam: Exam) -> tuple[Finding, ...]:
+    """Put one check to an exam. A candidate that cannot answer fails; what else cannot be measured is unknown."""
+    subject = exam.candidate.name
+    try:
+        found = tuple(check(exam))
+    except BadAnswer as error:
+        outcome = Outcome.FAIL if error.name == subject else Outcome.UNKNOWN
+        return (Finding(name_of(check), subject, outcome, size=exam.rows, reason=str(error)),)
+    except Unmeasured as error:
+        return (Finding(name_of(check), subject, Outcome.UNKNOWN, size=exam.rows, reason=str(error)),)
+    except (Misconfigured, Unavailable):
+        raise
+    except Exception as error:  # noqa: BLE001 - one check's defect is not to hide what the others found
+        why = f"the check broke: {bounded(repr(error))}"
+        return (Finding(name_of(check), subject, Outcome.UNKNOWN, size=exam.rows, reason=why),)
+    return found or (Finding(name_of(check), subject, Outcome.UNKNOWN, reason="the check found nothing to measure"),)
+
+
+def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", facts: Mapping[str, Any]) -> Verdict:
+    """Put checks to an exam, one after the other; none hides what another found.
+
+    :param name: the kind of verdict; ``evaluation`` for several checks, or the name of the one.
+    :param facts: what the verdict says beside its findings; the exam's own facts are added.
+    """
+    findings = tuple(finding for check in checks for finding in findings_of(check, exam))
+    return Verdict(name, exam.candidate.name, findings, {**exam.facts, "held_out_rows": exam.rows, **facts})
