@@ -20,7 +20,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 PARAGRAPH = "\n\n"
 
 # In the order of the loop; a module of operators that is not named here comes after these.
-OPERATORS = ("datasets", "training", "evaluation", "promotion", "scoring", "monitoring", "retraining")
+OPERATORS = ("datasets", "schema", "training", "evaluation", "promotion", "scoring", "monitoring", "retraining")
 SETTINGS = ("core/holdout.py:Holdout", "core/policy.py:RetrainPolicy")
 DOCUMENTS = (
     "core/versions.py:DataVersion",

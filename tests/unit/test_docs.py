@@ -65,6 +65,8 @@ def test_the_concepts_print_what_they_show(home):
 def test_the_how_to_does_what_it_says(home):
     suite = next(text for language, text, _ in blocks(DOCS / "howto.md") if language == "json")
     (home / "orders.json").write_text(suite)
+    contract = next(text for language, text, _ in blocks(DOCS / "howto.md") if language == "yaml")
+    (home / "orders.odcs.yaml").write_text(contract)
     a_promotion_and_a_refusal()
     names = {}
     play(DOCS / "howto.md", names)

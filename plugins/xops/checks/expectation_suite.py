@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xops.checks.contract_file import SUFFIXES, suite_of_contract
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
 from xops.core.suite import BATCH, may_run_in_gx, refuse_code
@@ -24,13 +25,15 @@ _PLACE = "xops.place"
 
 
 def read_suite(path: str) -> dict[str, Any]:
-    """Read a suite as Great Expectations writes it.
+    """Read a suite as Great Expectations writes it, or make it from a contract, which ends in ``.yaml`` or ``.yml``.
 
     :raises Misconfigured: when there is no such file, when it is no suite, or when an expectation has a
         ``row_condition`` that is more than comparisons of columns with literals and the suite is not marked as
         trusted: Great Expectations runs that text as code.
     """
     file = Path(path)
+    if file.suffix in SUFFIXES:
+        return suite_of_contract(path)
     if not file.is_file():
         near = sorted(other.name for other in file.parent.glob("*.json")) if file.parent.is_dir() else []
         there = bounded(", ".join(near)) or "no suite"

@@ -54,6 +54,12 @@ class DatasetStore(Protocol):
         :raises Misconfigured: when the version has expired or lacks a column.
         """
 
+    def schema(self, version: DataVersion) -> pa.Schema:
+        """Give the columns of a version, without reading a row.
+
+        :raises Misconfigured: when the version has expired.
+        """
+
     def publish(self, version: DataVersion, *, audit: Callable[[DataVersion], None] = refuse_untested) -> DataVersion:
         """Show a staged batch to readers in one atomic step; publishing it again changes nothing.
 

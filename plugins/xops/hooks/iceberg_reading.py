@@ -46,6 +46,17 @@ class IcebergReader(IcebergCatalog):
         found = scan.to_arrow()
         return found.select(list(columns)) if columns else found
 
+    def schema(self, version: DataVersion) -> pa.Schema:
+        """Give the columns of a version, as they were when it was made."""
+        from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+        target = self.table(version.table)
+        snapshot = target.snapshot_by_id(int(version.snapshot))
+        if snapshot is None:
+            raise Misconfigured(f"{version.name}: this snapshot has expired or never was; take another version")
+        schema = target.schemas().get(snapshot.schema_id or 0, target.schema())
+        return schema_to_pyarrow(schema, include_field_ids=False)
+
     def columns(self, table: str) -> list[str]:
         """Give the columns that a table has now, in order."""
         return [field.name for field in self.table(table).schema().fields]

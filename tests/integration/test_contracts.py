@@ -1,0 +1,213 @@
+"""Contracts as files and the schema check, on a real table."""
+
+import datetime as dt
+import json
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from xops.checks.contract_file import arrow_schema, columns_of_schema, load_contract
+from xops.core.column_types import from_arrow
+from xops.core.contract import typed_columns
+from xops.core.errors import Misconfigured
+from xops.core.schema_changes import Column
+from xops.hooks.iceberg_tables import IcebergHook
+from xops.operators.datasets import DataTestOperator
+from xops.operators.schema import SchemaCheckOperator
+
+pytestmark = pytest.mark.integration
+
+ORDERS = """
+apiVersion: v3.1.0
+kind: DataContract
+id: shop-orders
+version: 1.0.0
+status: active
+schema:
+  - name: orders
+    physicalName: shop.orders
+    properties:
+      - {name: order_id, logicalType: integer, primaryKey: true}
+      - {name: amount, logicalType: number, physicalType: double, required: true, logicalTypeOptions: {minimum: 0}}
+      - name: country
+        logicalType: string
+        enum: [{value: DE}, {value: "NO"}]
+        quality: [{type: sql, query: select 1, mustBe: 1}]
+      - {name: at, logicalType: timestamp, logicalTypeOptions: {timezone: true}}
+    quality: [{metric: rowCount, mustBeGreaterOrEqualTo: 2}]
+slaProperties:
+  - {property: freshness, value: 2, unit: d, element: orders.at}
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path / "xops")
+    return tmp_path
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Give a function that writes a contract, with one text in it replaced."""
+
+    def write(old="", new=""):
+        assert old in ORDERS
+        path = tmp_path / "orders.odcs.yaml"
+        path.write_text(ORDERS.replace(old, new) if old else ORDERS)
+        return str(path)
+
+    return write
+
+
+def orders(days_ago=0, **columns):
+    at = pa.array([dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)] * 2, pa.timestamp("us", "UTC"))
+    given = {"order_id": [1, 2], "amount": [1.5, 2.5], "country": ["DE", None], "at": at}
+    return pa.table({name: values for name, values in (given | columns).items() if values is not None})
+
+
+def staged(rows, batch="2026-01-05", *, publish=False):
+    version = IcebergHook().stage(rows, table="shop.orders", batch=batch)
+    return (IcebergHook().publish(version) if publish else version).to_json()
+
+
+def run(operator):
+    ti = SimpleNamespace(dag_id="shop", run_id="r", task_id=operator.task_id, map_index=None, xcom_push=lambda **_: 0)
+    return json.loads(json.dumps(operator.execute({"ti": ti}), allow_nan=False))
+
+
+def findings(evidence, *outcomes):
+    return {
+        (one["check"], one["subject"])
+        for one in evidence["verdict"]["findings"]
+        if one["outcome"] in (outcomes or ("fail", "unknown"))
+    }
+
+
+def test_a_first_batch_that_keeps_the_contract_passes_and_says_what_was_not_tested(home, written):
+    check = SchemaCheckOperator(task_id="schema", version=staged(orders()), contract=written())
+    evidence = run(check)
+    assert evidence["verdict"]["outcome"] == "warn"
+    warned = findings(evidence, "warn")
+    assert warned == {
+        ("schema", "dataset"),
+        ("contract", "schema[0].properties[2] (country).quality[0]: sql: outside the subset"),
+    }
+    assert evidence["verdict"]["facts"]["contract"] == "shop-orders"
+
+
+@pytest.mark.parametrize(
+    ("rows", "broken"),
+    [
+        ({"amount": pa.array([1.5, None])}, ("column_relaxed", "amount")),
+        ({"amount": pa.array([1, 2], pa.int64())}, ("column_retyped", "amount")),
+        ({"amount": pa.array([1, 2], pa.float32())}, ("column_narrowed", "amount")),
+        ({"country": None}, ("column_removed", "country")),
+        ({"country": None, "Country": ["DE", "NO"]}, ("column_renamed", "country")),
+    ],
+)
+def test_a_batch_that_breaks_the_contract_fails(home, written, rows, broken):
+    check = SchemaCheckOperator(task_id="schema", version=staged(orders(**rows)), contract=written(), gate="record")
+    assert findings(run(check)) == {broken}
+    with pytest.raises(AirflowFailException, match=broken[0]):
+        run(SchemaCheckOperator(task_id="schema", version=check.version, contract=written()))
+
+
+def test_a_column_that_is_new_is_a_warning_unless_the_contract_allows_none(home, written):
+    version = staged(orders(note=["a", "b"]))
+    check = SchemaCheckOperator(task_id="schema", version=version, contract=written(), gate="record")
+    assert ("column_added", "note") in findings(run(check), "warn")
+    none = "customProperties: [{property: schemaEvolution, value: none}]\n    properties:"
+    strict = SchemaCheckOperator(
+        task_id="schema", version=version, contract=written("properties:", none), gate="record"
+    )
+    assert findings(run(strict)) == {("column_added", "note")}
+
+
+def test_a_batch_is_compared_with_the_version_that_readers_have(home):
+    staged(orders(), publish=True)
+    same = run(SchemaCheckOperator(task_id="schema", version=staged(orders(), "2026-01-06")))
+    assert same["verdict"]["outcome"] == "pass"
+    assert findings(same, "pass") == {("schema", name) for name in ("order_id", "amount", "country", "at")}
+    with IcebergHook().table("shop.orders").update_schema() as update:
+        from pyiceberg.types import StringType
+
+        update.add_column("note", StringType())
+    evolved = run(SchemaCheckOperator(task_id="schema", version=staged(orders(note=["a", "b"]), "2026-01-07")))
+    assert findings(evolved, "warn") == {("column_added", "note")}
+
+
+def test_a_contract_is_a_suite_to_the_data_test(home, written):
+    good = run(DataTestOperator(task_id="good", version=staged(orders(), "a"), suite=written()))
+    assert good["verdict"]["outcome"] == "pass"
+    bad = orders(days_ago=3, order_id=[1, 1], amount=[-1.0, 2.0], country=["DE", "FR"])
+    found = run(DataTestOperator(task_id="bad", version=staged(bad, "b"), suite=written(), gate="record"))
+    assert findings(found) == {
+        ("expect_column_values_to_be_unique", "order_id"),
+        ("expect_column_values_to_be_between", "amount"),
+        ("expect_column_values_to_be_in_set", "country"),
+        ("expect_column_max_to_be_between", "at"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("kind: DataContract", "kind: Contract", "kind: not as the standard has it"),
+        (
+            "minimum: 0",
+            "minimum: 0, maximum: -1",
+            r"no value is at least 0 and at most -1 .*\(amount\)\.logicalTypeOptions",
+        ),
+        ("minimum: 0", "minimum: zero", r"schema\[0\]\.properties\[1\]\.logicalTypeOptions\.minimum"),
+        ("required: true", "required: true, required: false", r"line \d+: required is given more than once"),
+        ("required: true", "requird: true", "requird"),
+        ("name: country", "name: amount", "more than one property amount"),
+        ("apiVersion: v3.1.0", "apiVersion: [", "YAML was wanted"),
+        (ORDERS, "- a", "a mapping was wanted, found list"),
+        ("logicalType: integer", "logicalType: int", r"properties\[0\]\.logicalType"),
+    ],
+)
+def test_a_contract_that_is_wrong_is_refused_with_the_place(written, old, new, said):
+    with pytest.raises(Misconfigured, match=said):
+        load_contract(written(old, new))
+
+
+def test_a_contract_that_is_not_there_is_missed_by_name(tmp_path, written):
+    written()
+    with pytest.raises(Misconfigured, match=r"no such file; .* has orders\.odcs\.yaml"):
+        load_contract(str(tmp_path / "other.yaml"))
+
+
+def test_code_in_a_contract_is_refused(written):
+    code = (
+        '{type: expect_column_to_exist, kwargs: {column: a, condition_parser: pandas, row_condition: "__import__(1)"}}'
+    )
+    rule = f"quality: [{{type: custom, engine: greatExpectations, implementation: {code}}}, "
+    with pytest.raises(Misconfigured, match="row_condition, which is code"):
+        load_contract(written("quality: [{metric", rule + "{metric"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.int8(), pa.uint64(), pa.float16(), pa.float64(), pa.bool_(), pa.string(), pa.binary(), pa.date32()),
+        *(pa.time64("us"), pa.timestamp("ms"), pa.timestamp("ns", "UTC"), pa.decimal128(12, 3)),
+    ],
+    ids=str,
+)
+def test_a_type_goes_to_arrow_and_back(kind):
+    schema = pa.schema([pa.field("a", kind, nullable=False)])
+    assert arrow_schema(columns_of_schema(schema)) == schema
+
+
+def test_a_nested_type_is_not_guessed():
+    with pytest.raises(Misconfigured, match="no Arrow type is made from list"):
+        arrow_schema([Column("a", from_arrow(str(pa.list_(pa.int8()))))])
+
+
+def test_a_batch_is_read_by_the_contracts_schema(written):
+    rows = orders(amount=pa.array([1, 2], pa.int32()))
+    schema = arrow_schema(typed_columns(load_contract(written()), columns_of_schema(rows.schema)))
+    assert rows.cast(schema).schema.field("amount") == pa.field("amount", pa.float64(), nullable=False)
