@@ -20,10 +20,21 @@ REFERENCE = ROOT / "docs" / "reference.md"
 PARAGRAPH = "\n\n"
 
 # In the order of the loop; a module of operators that is not named here comes after these.
-OPERATORS = ("datasets", "schema", "training", "evaluation", "promotion", "scoring", "monitoring", "retraining")
+OPERATORS = (
+    "datasets",
+    "schema",
+    "versions",
+    "training",
+    "evaluation",
+    "promotion",
+    "scoring",
+    "monitoring",
+    "retraining",
+)
 SETTINGS = ("core/holdout.py:Holdout", "core/policy.py:RetrainPolicy")
 DOCUMENTS = (
     "core/versions.py:DataVersion",
+    "core/version_diff.py:VersionDiff",
     "core/verdict.py:Verdict",
     "core/verdict.py:Finding",
     "core/evidence.py:Evidence",
@@ -38,6 +49,8 @@ HOOKS = (
     "hooks/iceberg_tables.py:IcebergHook",
     "hooks/iceberg_reading.py:IcebergReader",
     "hooks/iceberg_catalog.py:IcebergCatalog",
+    "hooks/table_versions.py:TableVersions",
+    "hooks/version_expiry.py:VersionExpiry",
     "hooks/mlflow_registry.py:MlflowHook",
 )
 INTRODUCTION = """\

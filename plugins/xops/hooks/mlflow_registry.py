@@ -162,6 +162,18 @@ class MlflowHook(BaseHook):
             found = client.search_model_versions(f"name = '{_quoted(model)}'", max_results=1000)
         return sorted(found, key=lambda version: int(version.version))
 
+    def every_version(self) -> Iterator[tuple[str, str]]:
+        """Give the name of every version of every registered model, with the texts of its tags, one a line."""
+        token = None
+        while True:
+            with self.client() as client:
+                found = client.search_model_versions(max_results=1000, page_token=token)
+            for version in found:
+                yield f"models:/{version.name}/{version.version}", "\n".join(version.tags.values())
+            token = found.token
+            if not token:
+                return
+
     def load(self, model: str, version: str, *, manifest: str | None) -> Any:
         """Load a model version by the safe loader after its files were compared with ``manifest``.
 

@@ -79,6 +79,18 @@ class Objects:
         with _answering(self.url):
             return sorted(str(meta["path"]) for page in obstore.list(self._store, prefix) for meta in page)
 
+    def changed_since(self, prefix: str, since: dt.datetime) -> list[str]:
+        """Give the paths of the objects under ``prefix`` that were written at ``since`` or later, sorted."""
+        return [path for path, modified, _ in self.listed(prefix) if modified >= since]
+
+    def listed(self, prefix: str) -> list[tuple[str, dt.datetime, str]]:
+        """Give path, time of writing and content mark (an ETag) of all objects under ``prefix``, by path."""
+        import obstore
+
+        with _answering(self.url):
+            found = [meta for page in obstore.list(self._store, prefix) for meta in page]
+        return sorted((str(meta["path"]), meta["last_modified"], str(meta["e_tag"])) for meta in found)
+
     def put_json(self, path: str, value: Any) -> None:
         """Write ``value`` as canonical strict JSON."""
         self.put(path, dumps(value))
