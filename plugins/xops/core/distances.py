@@ -1,4 +1,4 @@
-"""How far two profiles of a column are apart: sizes of effects, and whether chance alone makes as much."""
+"""How far two profiles of a column are apart: sizes of effects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from xops.core.profile_spec import BINS
+from xops.core.profile_spec import BINS, Kind
 from xops.core.profiles import ColumnProfile
 
 _COARSE = 64  # bins of the grid that make one where few bins are wanted: 32 of them
@@ -20,8 +20,9 @@ Shares = NDArray[np.float64]
 def wasserstein(reference: ColumnProfile, current: ColumnProfile) -> float:
     """Give the first Wasserstein distance over the reference's standard deviation (at least 0.001), from 0 on.
 
-    Between the edges of a bin its values are taken as spread evenly; below and above the grid, where the reference has
-    none of its own, the distance is exact from sums. As Evidently's ``wasserstein``, scipy's distance over numpy's std.
+    Between the edges of a bin its values are taken as spread evenly, but for whole numbers with a bin each, where the
+    distance is exact; below and above the grid it is exact from sums, where one side is ahead of the other throughout.
+    As Evidently's ``wasserstein``, scipy's distance over numpy's std.
     """
     grid = reference.spec.grid
     if grid is None:
@@ -30,12 +31,18 @@ def wasserstein(reference: ColumnProfile, current: ColumnProfile) -> float:
     ahead = steps[0] - steps[1]
     left, right = np.abs(ahead[:-1]), np.abs(ahead[1:])
     total = np.maximum(left + right, 1e-300)
-    crosses = ahead[:-1] * ahead[1:] < 0
+    crosses = (ahead[:-1] * ahead[1:] < 0) & (not (_is_whole(reference) and _is_whole(current)))
     inside = grid.step * np.where(crosses, (left * left + right * right) / (2 * total), (left + right) / 2).sum()
     above = current.beyond / current.values - reference.beyond / reference.values
     below = [_below(side) / side.values for side in (current, reference)]
     apart = inside + abs(above) + abs(below[0] - below[1])
     return float(apart / max(math.sqrt(reference.variance), _LEAST_STD))
+
+
+def _is_whole(side: ColumnProfile) -> bool:
+    """Tell whether each bin holds one whole number; a sum that is no whole number tells of others among them."""
+    whole = side.spec.kind in (Kind.INTEGER, Kind.DATE) and side.spec.grid is not None and side.spec.grid.step == 1
+    return whole and float(side.first + side.values * side.spec.origin).is_integer()
 
 
 def _below(side: ColumnProfile) -> float:
@@ -54,11 +61,12 @@ def shares(reference: ColumnProfile, current: ColumnProfile) -> tuple[Shares, Sh
     These are the further edges of the spec where it has some, each value where there are few, each category and the
     buckets of the others, or else 32 bins with one below and one above.
     """
-    pair = _binned(reference, current)
+    pair = binned(reference, current)
     return pair[0] / max(pair[0].sum(), 1), pair[1] / max(pair[1].sum(), 1)
 
 
-def _binned(reference: ColumnProfile, current: ColumnProfile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def binned(reference: ColumnProfile, current: ColumnProfile) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count both sides in the bins of :func:`shares`; bins that are empty on both are left out."""
     if reference.spec.edges:
         return reference.at_edges, current.at_edges
     counts = reference.counts, current.counts
@@ -109,32 +117,16 @@ def total_variation(reference: ColumnProfile, current: ColumnProfile) -> float:
 
 def cramers_v(reference: ColumnProfile, current: ColumnProfile) -> float:
     """Give the size of the contingency chi-square of side by bin: 0 to 1."""
-    first, second = _binned(reference, current)
-    return math.sqrt(_chi_square(first, second) / max(float(first.sum() + second.sum()), 1.0))
+    first, second = binned(reference, current)
+    return math.sqrt(chi_square(first, second) / max(float(first.sum() + second.sum()), 1.0))
 
 
-def _chi_square(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
+def chi_square(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
+    """Give Pearson's statistic of the contingency table of side by cell."""
     table = np.array([first, second], float)
     table = table[:, table.sum(axis=0) > 0]
     expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / max(float(table.sum()), 1.0)
     return float(((table - expected) ** 2 / np.maximum(expected, 1e-300)).sum())
-
-
-def chance(reference: ColumnProfile, current: ColumnProfile) -> float:
-    """Give how often samples of one distribution are as far apart, at most: a p-value for a size already found large.
-
-    The contingency chi-square over the bins, and on the number line also Kolmogorov and Smirnov's, both with their
-    large-sample distributions; the smaller one doubled.
-    """
-    from scipy import special
-
-    first, second = _binned(reference, current)
-    freedom = max(int(((first + second) > 0).sum()) - 1, 1)
-    found = [float(special.chdtrc(freedom, _chi_square(first, second)))]
-    if reference.spec.kind.on_a_line:
-        size = reference.values * current.values / (reference.values + current.values)
-        found.append(float(special.kolmogorov(kolmogorov_smirnov(reference, current) * math.sqrt(size))))
-    return min(1.0, min(found) * len(found))
 
 
 MEASURES = {

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-
-from xops.core.distances import MEASURES, chance, has_few_values
-from xops.core.errors import Misconfigured
+from xops.core.chance import chance, share_chance
+from xops.core.distances import MEASURES, has_few_values
+from xops.core.errors import Misconfigured, bounded
+from xops.core.movement import movement, sentence
 from xops.core.profile_spec import Kind, comparable
 from xops.core.profiles import ColumnProfile, Profile
 from xops.core.verdict import Finding, Outcome
+
+_FAMILIES = {Kind.INTEGER: Kind.NUMBER, Kind.DECIMAL: Kind.NUMBER}
+_LINE_ONLY = ("wasserstein", "kolmogorov_smirnov")
 
 
 @dataclass(frozen=True, slots=True)
 class DriftRules:
     """What counts as drift.
 
-    :param methods: a method of :data:`~xops.core.distances.MEASURES` by column, or by kind (``number``, ``category``);
-        else Wasserstein for what has a number line, and Jensen-Shannon for categories and for up to 5 values.
+    :param methods: a method of :data:`~xops.core.distances.MEASURES` by column or by kind; a column's own goes before
+        its kind's. Kinds are ``number`` (and, if they differ, ``integer`` and ``decimal``), ``date``, ``timestamp``,
+        ``boolean`` and ``category``. Else Wasserstein for what has a number line, and Jensen-Shannon for categories and
+        for up to 5 values.
     :param limits: the distance from which on a column counts as drifted (inclusive), by column or by kind.
     :param limit: the same for all others.
     :param share_limit: by how much the share of nulls, of NaN or of infinities may differ before it is a warning.
@@ -33,17 +39,42 @@ class DriftRules:
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.methods.values()) - set(MEASURES))
+        unknown = sorted(map(str, set(self.methods.values()) - set(MEASURES)))
         if unknown:
             raise Misconfigured(f"drift method {', '.join(unknown)}: one of {', '.join(MEASURES)} was wanted")
+        for name, limit in (*self.limits.items(), ("limit", self.limit), ("share_limit", self.share_limit)):
+            if not isinstance(limit, (int, float)) or not limit > 0:
+                raise Misconfigured(f"drift limit of {name}: a number above 0 was wanted, found {limit!r}")
+        if not 0 < self.alpha < 1:
+            raise Misconfigured(f"drift rules: an alpha in (0, 1) was wanted, found {self.alpha}")
+
+    @classmethod
+    def given(cls, rules: Mapping[str, Any] | None) -> DriftRules:
+        """Read rules from the arguments of an operator.
+
+        :raises Misconfigured: when one is unknown or of another sort than was wanted.
+        """
+        try:
+            return cls(**(rules or {}))
+        except (TypeError, AttributeError) as error:
+            raise Misconfigured(f"drift rules: {bounded(error)}; methods, limits, limit, share_limit, alpha") from error
 
     def of(self, reference: ColumnProfile) -> tuple[str, float]:
         """Give the method and the limit of a column."""
-        name, kind = reference.spec.name, reference.spec.kind
-        on_a_line = kind.on_a_line and not has_few_values(reference)
-        usual = "wasserstein" if on_a_line else "jensenshannon"
-        method = self.methods.get(name, self.methods.get(str(kind), usual))
-        return method, self.limits.get(name, self.limits.get(str(kind), self.limit))
+        kind = reference.spec.kind
+        usual = "wasserstein" if kind.on_a_line and not has_few_values(reference) else "jensenshannon"
+        keys = (reference.spec.name, str(kind), str(_FAMILIES.get(kind, kind)))
+        method = next((self.methods[key] for key in keys if key in self.methods), usual)
+        return method, next((self.limits[key] for key in keys if key in self.limits), self.limit)
+
+    def check(self, columns: Iterable[str]) -> None:
+        """Refuse a rule about a column that is not asked for: it would decide nothing.
+
+        :raises Misconfigured: naming it.
+        """
+        stray = sorted({*self.methods, *self.limits} - {*columns} - {*map(str, Kind)})
+        if stray:
+            raise Misconfigured(f"drift rules: {bounded(', '.join(stray))}: neither a column asked for nor a kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +84,8 @@ class Drift:
     :param found: by column, the method, its distance, and the limit at which it counts as drifted.
     :param missing: by column that could not be measured, the reason.
     :param chance: by column whose distance is no more than chance makes of so few rows, a sentence that says so.
-    :param moves: by column that drifted, what moved.
+    :param moves: by column that drifted, what moved, in one line.
+    :param movements: by column that could be measured, what moved, as :func:`xops.core.movement.movement` gives it.
     :param shares: findings on the shares of nulls, of NaN and of infinities.
     """
 
@@ -61,59 +93,52 @@ class Drift:
     missing: Mapping[str, str]
     chance: Mapping[str, str]
     moves: Mapping[str, str]
+    movements: Mapping[str, Mapping[str, Any]]
     shares: tuple[Finding, ...]
 
 
-def compare(reference: Profile, current: Profile, columns: Sequence[str], rules: DriftRules | None = None) -> Drift:
+def compare(
+    reference: Profile,
+    current: Profile,
+    columns: Sequence[str],
+    rules: DriftRules | None = None,
+    *,
+    raw_values: bool = False,
+) -> Drift:
     """Measure how far the current side is from the reference.
 
     :param columns: the columns asked for; each is either found or missing in the answer.
-    :raises Misconfigured: when a column was counted by different bins, or a method does not fit it.
+    :param raw_values: whether names of categories and the ends of ranges may be told.
+    :raises Misconfigured: when a column was counted by different bins, or a rule does not fit it.
     """
     rules = rules or DriftRules()
-    found, missing, by_chance, moves = {}, {}, {}, {}
+    rules.check(columns)
+    found, missing, by_chance, moves, movements = {}, {}, {}, {}, {}
     shares: list[Finding] = []
     for name in columns:
         old, new = reference.column(name), current.column(name)
-        if old is None:
-            missing[name] = "the reference lacks this column"
+        if old is None or new is None:
+            missing[name] = f"the {'reference lacks' if old is None else 'current rows lack'} this column"
             continue
-        if new is None:
-            missing[name] = "the current rows lack this column"
-            continue
-        shares += _shares(old, new, rules.share_limit)
+        level = rules.alpha / len(columns)
+        shares += _shares(old, new, rules.share_limit, level)
         why = _why_not(old, new)
         if why:
             missing[name] = why
             continue
         method, limit = rules.of(old)
-        if method in ("wasserstein", "kolmogorov_smirnov") and not old.spec.kind.on_a_line:
+        if method in _LINE_ONLY and not old.spec.kind.on_a_line:
             raise Misconfigured(f"column {name} holds {old.spec.type}; {method} needs numbers, take jensenshannon")
         distance = MEASURES[method](old, new)
         found[name] = method, distance, limit
+        movements[name] = movement(old, new, raw_values=raw_values)
         if not distance < limit:
             odds = chance(old, new)
-            if odds > rules.alpha / len(columns):
+            if odds > level:
                 by_chance[name] = f"{distance} is no more than chance makes of {new.values} values (p = {odds:.2g})"
             else:
-                moves[name] = explain(old, new)
-    return Drift(found, missing, by_chance, moves, tuple(shares))
-
-
-def explain(reference: ColumnProfile, current: ColumnProfile) -> str:
-    """Say in one line what moved: where values left and came, and what the reference has not."""
-    counts = reference.counts / max(reference.values, 1), current.counts / max(current.values, 1)
-    if not reference.spec.kind.on_a_line:
-        fresh = float(counts[1][counts[0] == 0].sum())
-        most = float(np.abs(counts[1] - counts[0]).max())
-        return f"{fresh:.1%} of values are in categories that the reference has not; one category moved by {most:.1%}"
-    tenths = reference.quantiles(np.array([0.1, 0.5, 0.9]))
-    shift = (current.between(tenths) / max(current.values, 1) - reference.between(tenths) / reference.values).tolist()
-    parts = ("lowest tenth", "from there to the median", "from the median to the highest tenth", "highest tenth")
-    said = ", ".join(f"{part} {change:+.1%}" for part, change in zip(parts, shift, strict=True))
-    beyond = float(counts[1][0] + counts[1][-1])
-    outside = f"; {beyond:.1%} of values are outside the reference's range" if beyond else ""
-    return f"mean {reference.mean:.6g} -> {current.mean:.6g}; values by the reference's parts: {said}{outside}"
+                moves[name] = sentence(movements[name])
+    return Drift(found, missing, by_chance, moves, movements, tuple(shares))
 
 
 def _why_not(reference: ColumnProfile, current: ColumnProfile) -> str:
@@ -139,8 +164,11 @@ def _why_empty(side: ColumnProfile) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items())
 
 
-def _shares(reference: ColumnProfile, current: ColumnProfile, limit: float) -> list[Finding]:
-    """Hold the share of each sort of value that is no value against the reference's; where neither has it, nothing."""
+def _shares(reference: ColumnProfile, current: ColumnProfile, limit: float, level: float) -> list[Finding]:
+    """Hold the share of each sort of value that is no value against the reference's; where neither has it, nothing.
+
+    :param level: how often chance alone may make the difference for it still to be a warning.
+    """
     findings = []
     counts = {
         "null_share": (reference.nulls, current.nulls),
@@ -151,7 +179,8 @@ def _shares(reference: ColumnProfile, current: ColumnProfile, limit: float) -> l
         old, new = was / max(reference.rows, 1), is_now / max(current.rows, 1)
         if not (old or new):
             continue
-        outcome = Outcome.WARN if abs(new - old) >= limit else Outcome.PASS
+        moved = abs(new - old) >= limit and share_chance((was, reference.rows), (is_now, current.rows)) <= level
+        outcome = Outcome.WARN if moved else Outcome.PASS
         reason = f"{check.replace('_', ' ')} {old:.2%} in the reference, {new:.2%} now"
         findings.append(Finding(check, current.spec.name, outcome, new - old, limit, size=current.rows, reason=reason))
     return findings
