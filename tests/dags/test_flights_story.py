@@ -148,7 +148,7 @@ def test_a_rollback_and_the_way_forward_are_entries_of_the_log(story, read):
         {"entry": 3, "from": "3", "to": "1", "kind": "rollback"},
         {"entry": 4, "from": "1", "to": "3", "kind": "rollback"},
     ]
-    assert read.mlflow.aliases("flights_delay") == {"champion": "3", "previous": "1"}
+    assert read.mlflow.aliases("flights_delay") == {"champion": "3", "previous": "1", "challenger": "4"}
 
 
 def test_each_delivery_is_scored_once_by_the_champion_of_its_day(story, read):

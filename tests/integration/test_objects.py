@@ -13,7 +13,7 @@ from xops.core.promotion import Entry, Kind, champion, entry_path
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.hooks.evidence_store import EvidenceStore
 from xops.hooks.objects import Objects
-from xops.hooks.promotion_log import PromotionLog
+from xops.hooks.promotion_log import CHECKPOINT, PromotionLog
 from xops.hooks.retrain_requests import RetrainRequests
 
 pytestmark = pytest.mark.integration
@@ -236,6 +236,37 @@ def test_a_log_with_a_missing_entry_is_not_read(objects):
         objects.create_json(entry_path(MODEL, number), entry(number, key=f"key {number}").to_json())
     with pytest.raises(ValueError, match=r"entries 1 to 3 were wanted, found \[1, 2, 4\]"):
         PromotionLog(MODEL, objects).read()
+
+
+def test_a_long_log_is_read_from_its_checkpoint_and_the_entries_after_it(objects):
+    log = PromotionLog(MODEL, objects)
+    for number in range(1, 2 * CHECKPOINT + 6):
+        log.append(f"key {number}", 1, promote(f"key {number}", str(number)))
+    read = log.read()
+    assert [found.number for found in read] == list(range(1, 2 * CHECKPOINT + 6))
+    (checkpoint,) = objects.paths("checkpoints/")
+    assert checkpoint.endswith("00000200.json")
+    objects.delete(checkpoint)
+    assert log.read() == read  # a checkpoint is a copy: nothing is lost with it
+
+
+def test_a_promoter_that_was_slow_to_copy_the_log_drops_no_newer_copy(objects):
+    log = PromotionLog(MODEL, objects)
+    entries = tuple(entry(number, key=f"key {number}") for number in range(1, 2 * CHECKPOINT + 1))
+    log._checkpoint(entries)
+    log._checkpoint(entries[:CHECKPOINT])
+    assert log.read() == entries
+
+
+def test_a_log_of_ten_thousand_entries_is_read_within_a_second(objects):
+    log, checkpointed = PromotionLog(MODEL, objects), 10_000
+    entries = tuple(entry(number, key=f"key {number}") for number in range(1, checkpointed + 51))
+    log._checkpoint(entries[:checkpointed])
+    for late in entries[checkpointed:]:
+        objects.create_json(entry_path(MODEL, late.number), late.to_json())
+    began = time.process_time()
+    assert log.read() == entries
+    assert time.process_time() - began < 1
 
 
 def test_a_request_is_open_until_a_training_answers_it(requests):

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from xops.core.errors import Misconfigured, Refused
+from xops.core.errors import Misconfigured
 from xops.core.evidence import slug
-from xops.core.verdict import Verdict
 
 
 class Kind(StrEnum):
@@ -32,8 +31,9 @@ class Entry:
     :param key: idempotency key of the task that asked; one entry per key.
     :param by: who or what asked.
     :param reason: why, for a person.
-    :param evidence: ids of the verdicts that allowed it.
     :param at: ISO 8601, UTC.
+    :param evidence: ids of the verdicts that allowed it.
+    :param overrode: what stood against it and was overruled by whoever gave the reason; empty as a rule.
     """
 
     number: int
@@ -47,15 +47,18 @@ class Entry:
     reason: str
     at: str
     evidence: tuple[str, ...] = field(default=())
+    overrode: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON."""
-        return asdict(self) | {"kind": str(self.kind), "evidence": list(self.evidence)}
+        lists = {"evidence": list(self.evidence), "overrode": list(self.overrode)}
+        return asdict(self) | {"kind": str(self.kind)} | lists
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Entry:
         """Read what :meth:`to_json` wrote."""
-        return cls(**{**document, "kind": Kind(document["kind"]), "evidence": tuple(document["evidence"])})
+        lists = {name: tuple(document.get(name, ())) for name in ("evidence", "overrode")}
+        return cls(**{**document, "kind": Kind(document["kind"]), **lists})
 
 
 def log_folder(model: str) -> str:
@@ -66,6 +69,16 @@ def log_folder(model: str) -> str:
 def entry_path(model: str, number: int) -> str:
     """Give the path of entry ``number``; names sort as numbers do."""
     return f"{log_folder(model)}{number:08d}.json"
+
+
+def checkpoint_folder(model: str) -> str:
+    """Give the prefix under which copies of a model's promotion log lie, each of all entries up to a number."""
+    return f"checkpoints/{slug(model)}/"
+
+
+def checkpoint_path(model: str, number: int) -> str:
+    """Give the path of the copy of entries 1 to ``number``; names sort as numbers do."""
+    return f"{checkpoint_folder(model)}{number:08d}.json"
 
 
 def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -85,6 +98,13 @@ def champion(log: Sequence[Entry]) -> str | None:
     return log[-1].version if log else None
 
 
+def challenger(log: Sequence[Entry], versions: Iterable[str]) -> str | None:
+    """Give the newest of ``versions`` if it is newer than every champion there was: it waits for the gate."""
+    newest = max(versions, key=int, default=None)
+    champions = [int(entry.version) for entry in log]
+    return newest if newest is not None and all(int(newest) > number for number in champions) else None
+
+
 def previous_champion(log: Sequence[Entry]) -> str | None:
     """Give the version that was champion before the present one, or None."""
     return log[-1].previous if log else None
@@ -98,21 +118,6 @@ def entry_of(log: Sequence[Entry], key: str) -> Entry | None:
 def manifest_of(log: Sequence[Entry], version: str) -> str | None:
     """Give the manifest digest under which ``version`` was promoted last, or None when it never was."""
     return next((entry.manifest for entry in reversed(log) if entry.version == version), None)
-
-
-def admit(verdicts: Sequence[Verdict], subject: str) -> None:
-    """Let ``subject`` through, or refuse it with the findings that stand against it.
-
-    :raises Refused: when there is no verdict, when one is about another subject, or when one does not pass.
-    """
-    if not verdicts:
-        raise Refused(f"{subject}: a verdict on it was wanted, none was given; nothing unjudged is promoted")
-    for verdict in verdicts:
-        if verdict.subject != subject:
-            raise Refused(f"{subject}: the verdict given is about {verdict.subject}")
-    against = [verdict for verdict in verdicts if not verdict.outcome.passes]
-    if against:
-        raise Refused(f"{subject} is not promoted: {'; '.join(map(str, against))}")
 
 
 def rollback_target(log: Sequence[Entry], to: str, model: str) -> str:

@@ -203,6 +203,20 @@ class MlflowHook(BaseHook):
         with self.client() as client:
             client.set_registered_model_alias(model, alias, version)
 
+    def delete_alias(self, model: str, alias: str) -> None:
+        """Take an alias away; one that is not there is no error."""
+        with self.client() as client:
+            client.delete_registered_model_alias(model, alias)
+
+    def inputs(self, model: str, version: str) -> dict[str, str]:
+        """Give the columns of a model version's signature with their types, as MLflow names them; empty without one."""
+        with self.client():
+            from mlflow.models import get_model_info
+
+            signature = get_model_info(f"models:/{model}/{version}").signature
+        columns = signature.inputs.input_dict() if signature and signature.inputs else {}
+        return {str(name): str(getattr(spec.type, "name", spec.type)) for name, spec in columns.items()}
+
     def aliases(self, model: str) -> dict[str, str]:
         """Give a registered model's aliases and the versions they point to."""
         with self.client() as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from pathlib import Path
@@ -72,12 +73,23 @@ class Objects:
                     raise
                 return None
 
-    def paths(self, prefix: str) -> list[str]:
-        """Give the paths of all objects under ``prefix`` (whole segments, ending in a slash), sorted."""
+    def paths(self, prefix: str, *, after: str = "") -> list[str]:
+        """Give the paths of all objects under ``prefix`` (whole segments, ending in a slash), sorted.
+
+        :param after: only those that sort after this path; the others are not listed at all.
+        """
         import obstore
 
         with _answering(self.url):
-            return sorted(str(meta["path"]) for page in obstore.list(self._store, prefix) for meta in page)
+            pages = obstore.list(self._store, prefix, offset=after or None)
+            return sorted(str(meta["path"]) for page in pages for meta in page)
+
+    def delete(self, path: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        import obstore
+
+        with _answering(self.url), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, path)
 
     def changed_since(self, prefix: str, since: dt.datetime) -> list[str]:
         """Give the paths of the objects under ``prefix`` that were written at ``since`` or later, sorted."""
@@ -104,9 +116,9 @@ class Objects:
         content = self.get(path)
         return None if content is None else json.loads(content)
 
-    def all_json(self, prefix: str) -> Iterator[Any]:
-        """Read every JSON object under ``prefix``, in the order of their paths."""
-        for path in self.paths(prefix):
+    def all_json(self, prefix: str, *, after: str = "") -> Iterator[Any]:
+        """Read every JSON object under ``prefix``, in the order of their paths; see :meth:`paths`."""
+        for path in self.paths(prefix, after=after):
             document = self.get_json(path)
             if document is not None:
                 yield document

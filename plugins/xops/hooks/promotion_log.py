@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xops.core.errors import Fenced, Unavailable
-from xops.core.promotion import Entry, entry_of, entry_path, in_order, log_folder
+from xops.core.promotion import Entry, checkpoint_folder, checkpoint_path, entry_of, entry_path, in_order, log_folder
 from xops.hooks.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RACES = 100
+CHECKPOINT = 100  # entries between two checkpoints
 
 
 class PromotionLog:
     """Who is champion of a model, who was, and why.
+
+    Every hundredth append leaves a checkpoint: all entries so far in one object, so that a long log is read by few
+    requests. A checkpoint is a copy; without it the same log is read, slower.
 
     :param model: the registered model.
     :param objects: where the log lies; the configured store when None.
@@ -30,7 +34,11 @@ class PromotionLog:
 
         :raises ValueError: when one is missing.
         """
-        return in_order(Entry.from_json(document) for document in self.objects.all_json(log_folder(self.model)))
+        checkpoints = self.objects.paths(checkpoint_folder(self.model))
+        known = (self.objects.get_json(checkpoints[-1]) if checkpoints else None) or []
+        after = entry_path(self.model, len(known)) if known else ""
+        newer = self.objects.all_json(log_folder(self.model), after=after)
+        return in_order(Entry.from_json(document) for document in (*known, *newer))
 
     def claim(self, key: str, attempt: int) -> None:
         """Say that attempt ``attempt`` of a task has started: from here on no earlier one may append."""
@@ -52,8 +60,19 @@ class PromotionLog:
             entry = propose(log)
             self._unfenced(key, attempt)
             if self.objects.create_json(entry_path(self.model, entry.number), entry.to_json()):
+                self._checkpoint((*log, entry))
                 return entry
         raise Unavailable(f"promotion log of {self.model}: {_RACES} others were faster; try again later")
+
+    def _checkpoint(self, log: tuple[Entry, ...]) -> None:
+        """Copy a log whose length calls for it into one object; the copy before it is dropped."""
+        if len(log) % CHECKPOINT:
+            return
+        mine = checkpoint_path(self.model, len(log))
+        self.objects.put_json(mine, [entry.to_json() for entry in log])
+        for path in self.objects.paths(checkpoint_folder(self.model)):
+            if path < mine:
+                self.objects.delete(path)
 
     def _unfenced(self, key: str, attempt: int) -> None:
         claims = self.objects.paths(f"claims/{key}/")

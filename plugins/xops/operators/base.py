@@ -73,8 +73,8 @@ class ReportLink(BaseOperatorLink):
         return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/xops/reports/{report}" if report else ""
 
 
-class CheckOperator(XopsOperator):
-    """An operator that judges, records its verdict as evidence, and then opens or closes its gate.
+class GatedOperator(XopsOperator):
+    """An operator that records a verdict as evidence, and then opens or closes its gate.
 
     The verdict is pushed to XCom before the gate acts, so a task downstream that runs all the same can read it.
 
@@ -92,11 +92,8 @@ class CheckOperator(XopsOperator):
         if self.gate not in ("fail", "skip", "record"):
             raise Misconfigured(f"gate of {self.task_id}: fail, skip or record was wanted, found {self.gate!r}")
 
-    def act(self, context: Context) -> dict[str, Any]:
-        """Judge, record, decide."""
-        from xops.hooks.evidence_store import EvidenceStore
-
-        judged = self.judge(context, store := EvidenceStore())
+    def decide(self, context: Context, store: EvidenceStore, judged: Judged) -> dict[str, Any]:
+        """Record what was found, then open or close the gate."""
         origin = origin_of(context)
         evidence = store.record(judged.verdict, origin=origin, about=judged.about, batch=judged.batch, html=judged.html)
         self.report = evidence.report
@@ -108,6 +105,17 @@ class CheckOperator(XopsOperator):
         if self.gate == "skip":
             raise AirflowSkipException(str(judged.verdict))
         raise AirflowFailException(str(judged.verdict))
+
+
+class CheckOperator(GatedOperator):
+    """An operator that judges by itself, and goes on as :class:`GatedOperator` does."""
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Judge, record, decide."""
+        from xops.hooks.evidence_store import EvidenceStore
+
+        store = EvidenceStore()
+        return self.decide(context, store, self.judge(context, store))
 
     @abstractmethod
     def judge(self, context: Context, store: EvidenceStore) -> Judged:

@@ -9,7 +9,7 @@ from airflow.sdk import TriggerRule
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import slug
 from xops.core.expectations import judge_expectations
-from xops.core.promotion import admit
+from xops.core.gate import admit
 from xops.core.versions import DataVersion
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
 

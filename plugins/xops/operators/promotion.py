@@ -4,56 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.core.errors import Misconfigured, Refused
-from xops.core.promotion import (
-    Entry,
-    Kind,
-    admit,
-    champion,
-    entry_of,
-    manifest_of,
-    previous_champion,
-    rollback_target,
-)
-from xops.operators.base import XopsOperator, announce, origin_of, verdicts_of
+from xops.core.gate import Rule
+from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
 from xops.operators.evaluation import named_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
-    from xops.hooks.mlflow_registry import MlflowHook
+    from xops.core.promotion import Entry
+    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.promotions import Asker
 
 
-class _ChampionOperator(XopsOperator):
-    """Appends to the promotion log, then sets MLflow's aliases to match. A retry finds its own entry and goes on."""
-
-    mlflow_conn_id: str
-
-    def append(self, context: Context, model: str, propose: Callable[[tuple[Entry, ...]], Entry]) -> dict[str, Any]:
-        """Append one entry, project it onto the aliases, and announce it to the outlets."""
-        from xops.hooks.mlflow_registry import MlflowHook
-        from xops.hooks.promotion_log import PromotionLog
-
-        log, key, attempt = PromotionLog(model), origin_of(context).key, int(context["ti"].try_number)
-        log.claim(key, attempt)
-        entry = entry_of(log.read(), key) or log.append(key, attempt, propose)
-        project_aliases(MlflowHook(self.mlflow_conn_id), model, log.read())
-        self.log.info("promotion log of %s, entry %s: version %s is champion", model, entry.number, entry.version)
-        announce(context, self.outlets, entry.to_json())
-        return entry.to_json()
-
-
-class PromoteModelOperator(_ChampionOperator):
-    """Make a candidate the champion, when every verdict about it passes.
+class PromoteModelOperator(XopsOperator):
+    """Make a candidate the champion, when the verdicts about it allow it.
 
     The step is one object created in the store; of racing promoters one gets each entry. Refused when there is no
-    verdict, when one does not pass or is about another version, when the champion changed since the candidate was
-    compared with it, or when a byte of the model changed since it was judged.
+    verdict, when the rule is not met, when a verdict is about another version, when the champion changed since the
+    candidate was compared with it, or when a byte of the model changed since it was judged.
 
     :param candidate: what TrainModelOperator returned (templated).
-    :param verdicts: evidence about it, as check operators return it (templated).
+    :param verdicts: evidence about it, as check operators and ApproveModelOperator return it (templated).
+    :param rule: ``all_pass``: no verdict fails or is unknown; ``person_agrees``: and ApproveModelOperator's is there.
+    :param severity: by kind of check ``critical`` (a warning refuses too), ``error``, or ``warning`` (a failure does
+        not refuse); what was not measured refuses always. A check that is named must be among the verdicts.
     :param reason: why, for a person (templated).
     :param mlflow_conn_id: connection of MLflow.
     :returns: the entry of the promotion log; also as ``extra`` of the events of its outlets.
@@ -66,6 +42,8 @@ class PromoteModelOperator(_ChampionOperator):
         *,
         candidate: Any,
         verdicts: Sequence[Any],
+        rule: str = "all_pass",
+        severity: Mapping[str, str] | None = None,
         reason: str = "",
         mlflow_conn_id: str = "mlflow_default",
         **kwargs: Any,
@@ -73,54 +51,42 @@ class PromoteModelOperator(_ChampionOperator):
         super().__init__(**kwargs)
         self.candidate = candidate
         self.verdicts = verdicts
+        self.rule = rule
+        self.severity = severity
         self.reason = reason
         self.mlflow_conn_id = mlflow_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:
         """Check the evidence and the files, then append."""
-        from xops.hooks.evidence_store import now
-        from xops.hooks.mlflow_registry import MlflowHook
+        from xops.hooks.promotions import Promotions
 
         model, version = named_version(self.candidate)
-        origin, name = origin_of(context), f"models:/{model}/{version}"
-        judged = verdicts_of(self.verdicts)
-        admit([verdict for _, verdict in judged], name)
-        manifest = MlflowHook(self.mlflow_conn_id).manifest(model, version)
-
-        if not any({"champion", "manifest"} <= verdict.facts.keys() for _, verdict in judged):
-            raise Refused(f"{name}: a verdict of EvaluateModelOperator was wanted, which knows champion and files")
-
-        def propose(log: tuple[Entry, ...]) -> Entry:
-            for _, verdict in judged:
-                if verdict.facts.get("champion", champion(log)) != champion(log):
-                    raise Refused(
-                        f"{name} was compared with version {verdict.facts['champion']}, meanwhile "
-                        f"{champion(log)} is champion; evaluate it again"
-                    )
-                if verdict.facts.get("manifest", manifest) != manifest:
-                    raise Refused(f"{name}: its files changed after it was judged; train it again")
-            if champion(log) == version:
-                raise Misconfigured(f"{name} is champion already")
-            return Entry(
-                number=len(log) + 1, model=model, previous=champion(log), version=version, kind=Kind.PROMOTE,
-                manifest=manifest, key=origin.key, by=f"{origin.dag_id}/{origin.run_id}/{origin.task_id}",
-                reason=self.reason, at=now(), evidence=tuple(identity for identity, _ in judged),
-            )  # fmt: skip
-
-        return self.append(context, model, propose)
+        entry = Promotions(model, mlflow_conn_id=self.mlflow_conn_id).promote(
+            version,
+            verdicts_of(self.verdicts),
+            asker_of(context),
+            reason=self.reason,
+            rule=Rule.of(self.rule, self.severity),
+        )
+        return _announced(self, context, entry)
 
 
-class RollbackModelOperator(_ChampionOperator):
-    """Make a former champion the champion again. Only one that was promoted before, is unchanged, and still loads.
+class RollbackModelOperator(XopsOperator):
+    """Make a former champion the champion again.
+
+    Only one that was promoted before, is unchanged, still loads, and fits today's data: the columns of its signature
+    are in the table that it was trained on, with values of the same kind.
 
     :param model: the registered model (templated).
     :param to: ``previous``, or the number of a version that was champion before (templated).
     :param reason: why, for a person; required (templated).
+    :param force: go back even if today's data do not fit; the entry keeps what was overruled (templated).
     :param mlflow_conn_id: connection of MLflow.
+    :param iceberg_conn_id: connection of the catalog.
     :returns: the entry of the promotion log; also as ``extra`` of the events of its outlets.
     """
 
-    template_fields = ("model", "to", "reason")
+    template_fields = ("model", "to", "reason", "force")
 
     def __init__(
         self,
@@ -128,39 +94,69 @@ class RollbackModelOperator(_ChampionOperator):
         model: str,
         to: str = "previous",
         reason: str,
+        force: bool | str = False,
         mlflow_conn_id: str = "mlflow_default",
+        iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.model = model
         self.to = to
         self.reason = reason
+        self.force = force
         self.mlflow_conn_id = mlflow_conn_id
+        self.iceberg_conn_id = iceberg_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:
-        """Find the version, see that it loads, then append."""
-        from xops.hooks.champions import load_version
-        from xops.hooks.evidence_store import now
+        """See that the version loads and fits, then append."""
+        from xops.hooks.promotions import Promotions
 
-        if not self.reason.strip():
-            raise Misconfigured(f"rollback of {self.model}: a reason was wanted, it is empty")
-        origin = origin_of(context)
-
-        def propose(log: tuple[Entry, ...]) -> Entry:
-            version = rollback_target(log, self.to, self.model)
-            load_version(self.model, version, conn_id=self.mlflow_conn_id)
-            return Entry(
-                number=len(log) + 1, model=self.model, previous=champion(log), version=version, kind=Kind.ROLLBACK,
-                manifest=str(manifest_of(log, version)), key=origin.key,
-                by=f"{origin.dag_id}/{origin.run_id}/{origin.task_id}", reason=self.reason, at=now(),
-            )  # fmt: skip
-
-        return self.append(context, self.model, propose)
+        entry = Promotions(self.model, mlflow_conn_id=self.mlflow_conn_id).roll_back(
+            self.to,
+            asker_of(context),
+            reason=self.reason,
+            force=str(self.force).lower() == "true",
+            iceberg_conn_id=self.iceberg_conn_id,
+        )
+        return _announced(self, context, entry)
 
 
-def project_aliases(hook: MlflowHook, model: str, log: Sequence[Entry]) -> None:
-    """Set MLflow's aliases ``champion`` and ``previous`` to what the log says."""
-    hook.set_alias(model, "champion", str(champion(log)))
-    before = previous_champion(log)
-    if before is not None:
-        hook.set_alias(model, "previous", before)
+class ReconcileModelOperator(CheckOperator):
+    """Hold MLflow's registry against the promotion log, and set its aliases right.
+
+    An alias that somebody set by hand is put back and is a warning; a champion that was deleted, or whose files
+    changed, is a failure, which a rollback mends.
+
+    :param model: the registered model (templated).
+    :param mlflow_conn_id: connection of MLflow.
+    :param gate: see :class:`~xops.operators.base.CheckOperator`; ``fail`` by default.
+    :returns: the evidence.
+    """
+
+    template_fields = ("model",)
+
+    def __init__(self, *, model: str, mlflow_conn_id: str = "mlflow_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.mlflow_conn_id = mlflow_conn_id
+
+    def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
+        """Compare, repair, and say what was found."""
+        from xops.hooks.promotions import Promotions
+
+        return Judged(Promotions(self.model, mlflow_conn_id=self.mlflow_conn_id).reconcile(), self.model)
+
+
+def asker_of(context: Context) -> Asker:
+    """Give the task that runs as the one who asks for a change of champion."""
+    from xops.hooks.promotions import Asker
+
+    origin = origin_of(context)
+    by = f"{origin.dag_id}/{origin.run_id}/{origin.task_id}"
+    return Asker(origin.key, int(context["ti"].try_number), by)
+
+
+def _announced(operator: XopsOperator, context: Context, entry: Entry) -> dict[str, Any]:
+    operator.log.info("promotion log of %s, entry %s: version %s is champion", entry.model, entry.number, entry.version)
+    announce(context, operator.outlets, entry.to_json())
+    return entry.to_json()

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xops.core.errors import Misconfigured, Refused
+from xops.core.errors import Misconfigured
 from xops.core.promotion import (
     Entry,
     Kind,
-    admit,
+    challenger,
     champion,
+    checkpoint_folder,
+    checkpoint_path,
     entry_of,
     entry_path,
     in_order,
@@ -18,7 +20,6 @@ from xops.core.promotion import (
     previous_champion,
     rollback_target,
 )
-from xops.core.verdict import Finding, Outcome, Verdict
 
 pytestmark = pytest.mark.unit
 
@@ -35,8 +36,8 @@ ENTRIES = st.builds(
     reason=st.text(),
     at=st.text(),
     evidence=st.lists(st.text()).map(tuple),
+    overrode=st.lists(st.text()).map(tuple),
 )
-SUBJECT = "models:/flights_delay/2"
 
 
 def log_of(*versions):
@@ -56,10 +57,6 @@ def log_of(*versions):
         )
         for number, version in enumerate(versions, 1)
     )
-
-
-def verdict(outcome, subject=SUBJECT):
-    return Verdict("evaluation", subject, (Finding("auc", "m", outcome, 0.6, 0.7, reason=f"found {outcome}"),))
 
 
 @given(ENTRIES)
@@ -131,33 +128,6 @@ def test_the_manifest_of_a_version_is_the_one_it_was_promoted_under_last():
     assert manifest_of(log, "3") is None
 
 
-@pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.WARN])
-def test_a_subject_whose_verdicts_pass_is_admitted(outcome):
-    admit([verdict(Outcome.PASS), verdict(outcome)], SUBJECT)
-
-
-@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.UNKNOWN])
-def test_one_verdict_that_does_not_pass_is_enough_to_refuse(outcome):
-    with pytest.raises(Refused, match=f"{SUBJECT} is not promoted: .*found {outcome}") as refused:
-        admit([verdict(Outcome.PASS), verdict(outcome)], SUBJECT)
-    assert "found pass" not in str(refused.value)
-
-
-def test_every_verdict_that_stands_against_a_subject_is_named():
-    with pytest.raises(Refused, match=r"found fail.*; .*found unknown"):
-        admit([verdict(Outcome.FAIL), verdict(Outcome.UNKNOWN)], SUBJECT)
-
-
-def test_a_subject_without_a_verdict_is_refused():
-    with pytest.raises(Refused, match="none was given; nothing unjudged is promoted"):
-        admit([], SUBJECT)
-
-
-def test_a_verdict_on_another_version_admits_nothing():
-    with pytest.raises(Refused, match="the verdict given is about models:/flights_delay/1"):
-        admit([verdict(Outcome.PASS), verdict(Outcome.PASS, "models:/flights_delay/1")], SUBJECT)
-
-
 @pytest.mark.parametrize(
     ("log", "to", "target"),
     [
@@ -186,3 +156,28 @@ def test_a_rollback_goes_to_a_version_that_was_champion_before(log, to, target):
 def test_a_rollback_that_leads_nowhere_says_why(log, to, why):
     with pytest.raises(Misconfigured, match=why):
         rollback_target(log, to, "flights_delay")
+
+
+@pytest.mark.parametrize(
+    ("log", "versions", "waiting"),
+    [
+        ((), [], None),
+        ((), ["1", "2"], "2"),
+        (log_of("1"), ["1"], None),
+        (log_of("9"), ["8", "9", "10"], "10"),
+        (log_of("1", "3", "1"), ["1", "2", "3"], None),
+    ],
+)
+def test_the_newest_version_that_never_was_champion_is_the_challenger(log, versions, waiting):
+    assert challenger(log, versions) == waiting
+
+
+def test_the_copy_of_a_log_lies_beside_it_by_the_number_of_its_last_entry():
+    assert checkpoint_path("flights_delay", 100) == "checkpoints/flights_delay/00000100.json"
+    assert checkpoint_path("flights_delay", 100).startswith(checkpoint_folder("flights_delay"))
+
+
+def test_an_entry_written_before_entries_kept_what_they_overruled_is_read():
+    document = log_of("1")[0].to_json()
+    del document["overrode"]
+    assert Entry.from_json(document) == log_of("1")[0]
