@@ -26,11 +26,13 @@ OPERATORS = (
     "versions",
     "training",
     "evaluation",
+    "approval",
     "promotion",
     "scoring",
     "monitoring",
     "retraining",
 )
+GATED = "operators/base.py:GatedOperator"
 SETTINGS = ("core/holdout.py:Holdout", "core/policy.py:RetrainPolicy")
 DOCUMENTS = (
     "core/versions.py:DataVersion",
@@ -101,7 +103,7 @@ def reference() -> str:
 
 
 def _operators() -> list[str]:
-    check = _at("operators/base.py:CheckOperator")
+    check = _at(GATED)
     parts = ["## Every check\n", _text(_documentation(check).text) + "\n"]
     parts.append(_parameters_table(_parameters(check), check) + "\n")
     stems = sorted(path.stem for path in (PACKAGE / "operators").glob("*.py") if path.stem not in ("__init__", "base"))
@@ -146,7 +148,7 @@ def _parameters_table(arguments: list[Argument], node: ast.ClassDef) -> str:
     for argument in arguments:
         default = "required" if argument.default is None else f"`{argument.default}`"
         meaning = _text(said.get(argument.name, ""))
-        if argument.name == "gate" and node.name != "CheckOperator":
+        if argument.name == "gate" and node.name != "GatedOperator":
             meaning = "see [every check](#every-check)"
         lines.append(f"| `{argument.name}` | `{_cell(argument.kind)}` | {default} | {meaning} |")
     return "\n".join(lines)
@@ -202,12 +204,12 @@ def _signature(function: ast.FunctionDef) -> list[str]:
 
 def _default_gate(node: ast.ClassDef) -> str | None:
     """Give the gate that a check has by itself; None for an operator that is no check."""
-    if node.name != "CheckOperator" and "CheckOperator" not in [_source(base) for base in node.bases]:
+    if not {"GatedOperator", "CheckOperator"} & {node.name, *map(_source, node.bases)}:
         return None
     for member in node.body:
         if isinstance(member, ast.AnnAssign) and _source(member.target) == "default_gate" and member.value:
             return str(ast.literal_eval(member.value))
-    return _default_gate(_at("operators/base.py:CheckOperator"))
+    return _default_gate(_at(GATED))
 
 
 def _documentation(node: ast.ClassDef | ast.FunctionDef) -> Documentation:

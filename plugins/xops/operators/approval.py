@@ -10,7 +10,7 @@ from xops.core.errors import Misconfigured, Refused
 from xops.core.gate import judge_approval
 from xops.core.verdict import Outcome
 from xops.operators.base import GatedOperator, GateName, Judged, verdicts_of
-from xops.operators.training import named_version
+from xops.operators.evaluation import named_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class ApproveModelOperator(GatedOperator, ApprovalOperator):
     :param verdicts: evidence about it, as check operators return it (templated).
     :param subject: the question's headline; the version is put behind it (templated).
     :param body: Markdown above the findings (templated).
-    :param gate: see :class:`~xops.operators.base.CheckOperator`; ``skip`` by default.
+    :param gate: see :class:`~xops.operators.base.GatedOperator`; ``skip`` by default.
     :returns: the evidence.
     """
 
