@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import json
 import math
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from xops.core.profile_spec import BINS
 from xops.core.profiles import Profile, together
 from xops.core.verdict import Outcome
 from xops.engines.duckdb_scan import DuckdbScan
+from xops.engines.one_read import OneRead
+from xops.engines.sources import ArrowRows, ParquetFiles
 
 pytestmark = pytest.mark.integration
 
@@ -81,21 +84,38 @@ def test_a_profile_holds_what_numpy_finds(file, as_file):
 
 
 @pytest.mark.parametrize("as_file", [True, False])
-def test_everything_that_is_asked_is_answered_by_one_scan(file, as_file):
+def test_everything_that_is_asked_is_answered_by_one_scan(file, as_file, monkeypatch):
     engine = DuckdbScan(file if as_file else rows(), version="v1")
     spec = engine.spec()
-    plan = engine.plan({"a": "sum(r1)", "b": "count(*) FILTER (long)"}, spec, ["r1 > 4000 AS long"])
-    assert plan.count("READ_PARQUET") + plan.count("ARROW_SCAN") == 1, plan
+    plan = engine.plan({"a": "sum(r1)", "b": "count(*) FILTER (long)"}, ["r1 > 4000 AS long"])
+    assert plan.count("PYTHON_ARROW_SCAN") == len(re.findall(r"_SCAN\b|READ_", plan)) == 1, plan
+    opened = []
+    monkeypatch.setattr(
+        engine._source, "batches", lambda names, of=engine._source.batches: opened.append(1) or of(names)
+    )
     scanned = engine.scan({"a": "sum(r1)", "b": "count(*) FILTER (long)"}, spec, projections=["r1 > 4000 AS long"])
     distance = rows()["distance"].to_numpy()
     assert scanned.values == {"a": distance.sum(), "b": (distance > 4000).sum()}
-    assert scanned.profile.rows == ROWS
+    assert scanned.profile == engine.scan(profile=spec).profile
+    assert (scanned.profile.rows, len(opened)) == (ROWS, 2)
     assert engine.scan({"rows": "count(*)"}).values == {"rows": ROWS}
     assert engine.scan({"rows": "count(*)"}).profile is None
 
 
+def test_rows_that_were_counted_cannot_be_read_again():
+    import duckdb
+
+    stream = OneRead(ArrowRows(rows(size=3)), {}, [0, 1])
+    with duckdb.connect() as connection:
+        connection.register("one_read", stream)
+        assert connection.execute("SELECT sum(r1) FROM one_read").fetchone()
+        with pytest.raises(duckdb.Error, match="these rows were read before"):
+            connection.execute("SELECT sum(r1) FROM one_read").fetchone()
+    assert stream.rows == 3
+
+
 def test_the_bins_of_numbers_in_files_come_from_the_footers(file, monkeypatch):
-    monkeypatch.setattr(DuckdbScan, "_fetch", lambda *_: pytest.fail("rows were read"))
+    monkeypatch.setattr(ParquetFiles, "batches", lambda *_: pytest.fail("rows were read"))
     spec = DuckdbScan(file, version="v1").spec(["delay", "distance", "seats", "day", "left", "landed", "fare"])
     assert all(column.grid for column in spec.columns)
 

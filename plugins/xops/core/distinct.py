@@ -10,10 +10,38 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xops.core.value_hash import Hashes
+
 BITS = 8192
 EVERY = (64, 4096)
 _SHARES = (1 - 1 / EVERY[0], 1 / EVERY[0] - 1 / EVERY[1], 1 / EVERY[1])
 _MOST = 1e12
+
+
+def nothing() -> NDArray[np.bool_]:
+    """Give the bitmaps of no value."""
+    return np.zeros(len(_SHARES) * BITS, bool)
+
+
+def mark(bitmaps: NDArray[np.bool_], hashes: Hashes) -> None:
+    """Set the bits of values by their hashes."""
+    which = np.zeros(len(hashes), np.uint64)
+    for every in EVERY:
+        which += (hashes & np.uint64(every - 1)) == 0
+    bitmaps[((hashes >> np.uint64(20)) & np.uint64(BITS - 1)) + which * np.uint64(BITS)] = True
+
+
+def mark_missing(bitmaps: NDArray[np.bool_]) -> None:
+    """Set the one bit that stands for every row without a finite value."""
+    bitmaps[0] = True
+
+
+def packed(bitmaps: NDArray[np.bool_]) -> bytes:
+    """Give bitmaps as a sketch."""
+    return np.packbits(bitmaps).tobytes()
 
 
 def union(first: bytes | None, second: bytes | None) -> bytes | None:
@@ -21,11 +49,6 @@ def union(first: bytes | None, second: bytes | None) -> bytes | None:
     if first is None or second is None:
         return None
     return (int.from_bytes(first, "big") | int.from_bytes(second, "big")).to_bytes(len(first), "big")
-
-
-def from_bits(bits: str | None) -> bytes:
-    """Make a sketch of three times ``BITS`` characters ``0`` and ``1``; None is all zeros."""
-    return int(bits or "0", 2).to_bytes(len(_SHARES) * BITS // 8, "big")
 
 
 def estimate(sketch: bytes) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
 
-PROFILER = "1"  # counts of two versions never add up
+PROFILER = "2"  # counts of two versions never add up
 BINS = 2048
 OTHERS = 256  # buckets, by hash, for the categories that have no count of their own
 _NAMES = 256

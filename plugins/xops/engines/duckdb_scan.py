@@ -1,61 +1,56 @@
-"""DuckDB as the engine: Parquet files, globs, lists of files and Arrow tables, out of core, in one scan."""
+"""One dataset version, read once: each piece is counted for the profile, and passed on to DuckDB for what SQL asks."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.profile_spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
 from xops.core.profiles import Profile
-from xops.engines import profile_sql
-from xops.engines.footers import bounds, local_files
+from xops.engines.arrow_values import sql_type
+from xops.engines.counting import Frequent, NumberCounter, counter_of
+from xops.engines.one_read import OneRead, feed
 from xops.engines.scan import Scanned
-from xops.engines.tally import NAME, Tally
+from xops.engines.sources import ParquetFiles, Rows, Source, reading, source_of
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
+
+    from xops.engines.counting import ColumnCounter
 
 MEMORY = "384MB"
+_PLACE = re.compile(r"\br(\d+)\b")
+_RESCANS = "distinct_aggregate_rewrite"  # the optimizer that reads the source again for distinct counts
+
+
+class Unanswered(Misconfigured):
+    """DuckDB could not answer what was asked of the rows."""
 
 
 def profiler() -> str:
-    """Give the version of the counting here: ours, and a sample of DuckDB's hash, which its releases may change."""
-    import duckdb
-
-    with duckdb.connect() as connection:
-        (sample,) = connection.execute("select hash('xops')").fetchone() or (0,)
-    return f"{PROFILER}-{sample:x}"
+    """Give the version of the counting here."""
+    return PROFILER
 
 
 class DuckdbScan:
-    """One dataset version, scanned by DuckDB.
+    """One dataset version, scanned once for all that is asked.
 
     In SQL that callers hand in, a column goes by its place: ``r0``, ``r1``... No name of a column is ever part of a
     statement, so there is none that could break out of it.
 
-    :param rows: an Arrow table, or a path, a glob or a list of them that name Parquet files of one schema.
+    :param rows: a path, a glob, a URL or a list of them that name Parquet files of one schema; an Arrow table; a
+        frame of pandas; or any :class:`~xops.engines.sources.Source`.
     :param version: the name of the version that the rows are; profiles carry it.
-    :param memory_limit: DuckDB's; past it, it spills to disk.
+    :param memory_limit: DuckDB's; past it, it spills to disk. Empty for its own, 80 % of the memory.
     """
 
-    def __init__(self, rows: pa.Table | str | Sequence[str], *, version: str, memory_limit: str = MEMORY) -> None:
+    def __init__(self, rows: Rows, *, version: str, memory_limit: str = MEMORY) -> None:
         self.version = version
         self.memory_limit = memory_limit
-        self._paths: list[str] | None = None
-        self._files: list[str] | None = None
-        self._table: Any = None
-        if isinstance(rows, (str, list, tuple)):
-            self._paths = [rows] if isinstance(rows, str) else [str(path) for path in rows]
-            if not self._paths:
-                raise Misconfigured(f"{version}: at least one Parquet file was wanted, the list is empty")
-            self._files = local_files(self._paths)
-        else:
-            self._table = rows
+        self._source: Source = source_of(rows)
         self._types: dict[str, str] = {}
 
     def types(self) -> Mapping[str, str]:
@@ -64,42 +59,38 @@ class DuckdbScan:
         :raises Misconfigured: when two columns have one name, or the files cannot be read.
         """
         if not self._types:
-            with self._connected() as connection:
-                described = connection.sql(f"FROM {self._source()}")
-                found = list(zip(described.columns, map(str, described.types), strict=True))
-            names = self._table.column_names if self._paths is None else [name for name, _ in found]
-            twice = sorted({name for name in names if names.count(name) > 1})
+            with reading(self.version):
+                schema = self._source.schema
+            twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
             if twice:
                 raise Misconfigured(f"{self.version}: columns of one name: {bounded(', '.join(twice))}; rename them")
-            self._types = {name: kind for name, (_, kind) in zip(names, found, strict=False)}
+            self._types = {field.name: sql_type(field.type) for field in schema}
         return self._types
 
     def spec(self, columns: Sequence[str] | None = None, *, distinct: bool = True) -> ProfileSpec:
         """Decide the bins for these rows as a reference; columns that the rows lack are left out.
 
         Least and greatest values come from the footers of Parquet files. What these do not tell is found by a first
-        pass over only the columns concerned: the categories, and every column of an Arrow table.
+        pass over only the columns concerned: the categories, and every column that has no footer.
 
-        :param distinct: whether different numbers are to be counted; it costs about as much as all the rest.
+        :param distinct: whether different numbers are to be counted; it costs as much as all the rest.
         """
         types = self.types()
         wanted = [name for name in dict.fromkeys(columns or types) if name in types]
-        known: dict[str, Any] = dict(bounds(self._files)) if self._files else {}
-        places = {name: place for place, name in enumerate(types)}
-        unknown = []
+        known: dict[str, Any] = dict(self._source.bounds())
+        finders: dict[str, NumberCounter | Frequent] = {}
         for name in wanted:
             kind = kind_of(types[name])
-            if (kind.on_a_line and name not in known) or kind is Kind.CATEGORY:
-                unknown.append(name)
-        asked = [ask for name in unknown for ask in profile_sql.find(places[name], kind_of(types[name]))]
-        if asked:
-            values = [profile_sql.projection(places[name], types[name]) for name in unknown]
-            answer = self._fetch(self._select(asked, values))
-            for place, name in enumerate(unknown):
-                first, second = answer[2 * place : 2 * place + 2]
-                known[name] = profile_sql.found(first, second, kind_of(types[name]))
-        bins = tuple(ColumnSpec.of(name, types[name], known.get(name)) for name in wanted)
-        return ProfileSpec(bins, distinct, profiler())
+            if kind is Kind.CATEGORY:
+                finders[name] = Frequent()
+            elif kind.on_a_line and name not in known:
+                finders[name] = NumberCounter(ColumnSpec(name, types[name]), sketched=False)
+        self._feed(finders)
+        for name, finder in finders.items():
+            known[name] = finder.names() if isinstance(finder, Frequent) else finder.ends
+        return ProfileSpec(
+            tuple(ColumnSpec.of(name, types[name], known.get(name)) for name in wanted), distinct, profiler()
+        )
 
     def scan(
         self,
@@ -112,100 +103,95 @@ class DuckdbScan:
 
         :param aggregates: SQL aggregates over ``r<place>`` and what ``projections`` name, by a name of the caller's.
         :param profile: the bins; a column that is missing is left out, one of another kind keeps only its nulls.
-        :param projections: ``expression AS name``, computed a row before the aggregates; no ``r<n>`` and no ``v<n>``.
+        :param projections: ``expression AS name``, computed a row before the aggregates; no ``r<n>``.
         """
-        aggregates = aggregates or {}
+        if not aggregates and profile is None:
+            raise Misconfigured(f"{self.version}: a scan was asked for nothing")
         fitted = profile.fitted(self.types()) if profile else None
-        tally = _tally(fitted)
-        answer = list(self._fetch(self.statement(aggregates, fitted, projections), tally))
-        values = dict(zip(aggregates, answer, strict=False))
+        specs = fitted.columns if fitted else ()
+        counters = {spec.name: counter_of(spec, sketched=bool(fitted and fitted.distinct)) for spec in specs}
+        values: dict[str, Any] = {}
+        if aggregates:
+            values, rows = self._queried(aggregates, projections, counters)
+        else:
+            with reading(self.version):
+                rows = feed(self._source, counters)
         if fitted is None:
             return Scanned(values, None)
-        rows, rest = answer[len(aggregates)], iter(answer[len(aggregates) + 1 :])
-        counts = iter(tally.counts() if tally else ())
-        none = np.zeros(1, np.int64)
-        found = tuple(
-            profile_sql.read(
-                spec,
-                rows,
-                {name: next(rest) for name in asked},
-                next(counts) if spec.slots else none[spec.kind.on_a_line :],
-            )
-            for spec, asked in zip(fitted.columns, self._asked(fitted), strict=True)
-        )
+        found = tuple(counter.profile() for counter in counters.values())
         return Scanned(values, Profile((self.version,), fitted, rows, found))
 
-    def statement(
-        self, aggregates: Mapping[str, str], profile: ProfileSpec | None, projections: Sequence[str] = ()
-    ) -> str:
-        """Give the one SELECT of :meth:`scan`."""
-        asked, values = list(aggregates.values()), list(projections)
-        if profile is not None:
-            types = self.types()
-            places = {name: place for place, name in enumerate(types)}
-            values += [profile_sql.projection(places[spec.name], types[spec.name]) for spec in profile.columns]
-            asked += ["count(*)", *(ask for column in self._asked(profile) for ask in column.values())]
-            codes = [code for spec in profile.columns if (code := profile_sql.code(places[spec.name], spec))]
-            asked += [f"sum({NAME}({', '.join(codes)}))"] if codes else []
-        if not asked:
-            raise Misconfigured(f"{self.version}: a scan was asked for nothing")
-        return self._select(asked, values)
+    def statement(self, aggregates: Mapping[str, str], projections: Sequence[str] = (), *, rows: str = "") -> str:
+        """Give the one SELECT of :meth:`scan`.
 
-    def plan(self, aggregates: Mapping[str, str], profile: ProfileSpec | None, projections: Sequence[str] = ()) -> str:
-        """Give DuckDB's plan of the statement, as it explains it."""
-        fitted = profile.fitted(self.types()) if profile else None
-        return str(self._fetch(f"EXPLAIN {self.statement(aggregates, fitted, projections)}", _tally(fitted))[-1])
-
-    def _asked(self, profile: ProfileSpec) -> list[dict[str, str]]:
-        types = self.types()
-        places = {name: place for place, name in enumerate(types)}
-        return [
-            profile_sql.aggregates(places[spec.name], types[spec.name], spec, sketched=profile.distinct)
-            for spec in profile.columns
-        ]
-
-    def _select(self, asked: Sequence[str], values: Sequence[str]) -> str:
-        raw = ", ".join(f"r{place}" for place in range(len(self.types()))) or "r0"
-        rows = ", ".join([f"source.{name}" for name in raw.split(", ")] + list(values))
+        :param rows: what DuckDB reads, as SQL; empty for the stream that is counted as it passes.
+        """
+        places = self._passed(aggregates, projections) if not rows else range(len(self._source.schema))
+        raw = ", ".join(f"r{place}" for place in places) or "r0"
+        computed = ", ".join([f"source.{name}" for name in raw.split(", ")] + list(projections))
+        asked = ", ".join(f"{ask} AS m{place}" for place, ask in enumerate(aggregates.values()))
+        scans = any(not ask.startswith("(SELECT") for ask in aggregates.values())
         return (
-            f"WITH batch AS NOT MATERIALIZED (SELECT {rows} FROM {self._source()} AS source({raw})) "  # noqa: S608 - places and quoted strings only
-            f"SELECT {', '.join(asked)} FROM batch"
+            f"WITH batch AS NOT MATERIALIZED (SELECT {computed} FROM {rows or 'one_read'} AS source({raw})) "  # noqa: S608 - places and quoted strings only
+            f"SELECT {asked}{' FROM batch' if scans else ''}"
         )
 
-    def _source(self) -> str:
-        if self._paths is None:
-            return "arrow_rows"
-        return f"read_parquet([{', '.join(map(profile_sql.quoted, self._files or self._paths))}])"
-
-    def _fetch(self, statement: str, tally: Tally | None = None) -> tuple[Any, ...]:
+    def plan(self, aggregates: Mapping[str, str], projections: Sequence[str] = ()) -> str:
+        """Give DuckDB's plan of the statement over the stream, as it explains it."""
         with self._connected() as connection:
-            if tally:
-                tally.register(connection)
-            return connection.execute(statement).fetchone() or ()
+            connection.register("one_read", OneRead(self._source, {}, self._passed(aggregates, projections)))
+            (answer,) = connection.execute(f"EXPLAIN {self.statement(aggregates, projections)}").fetchall()
+        return str(answer[-1])
+
+    def _queried(
+        self, aggregates: Mapping[str, str], projections: Sequence[str], counters: Mapping[str, ColumnCounter]
+    ) -> tuple[dict[str, Any], int]:
+        """Ask DuckDB, over the stream; files here that are not counted it reads itself, which is a little cheaper."""
+        here = not counters and isinstance(self._source, ParquetFiles) and self._source.here
+        files = f"read_parquet([{', '.join(map(quoted, here))}])" if here else ""
+        with self._connected() as connection:
+            stream = None
+            if not here:
+                with reading(self.version):
+                    stream = OneRead(self._source, counters, self._passed(aggregates, projections))
+                connection.register("one_read", stream)
+            try:
+                answer = connection.execute(self.statement(aggregates, projections, rows=files)).fetchone() or ()
+            except Exception:
+                if stream is not None and stream.error is not None:
+                    with reading(self.version):
+                        raise stream.error from None
+                raise
+        return dict(zip(aggregates, answer, strict=True)), stream.rows if stream else 0
+
+    def _passed(self, aggregates: Mapping[str, str], projections: Sequence[str]) -> list[int]:
+        """Give the places of the columns that are named; of a text that looks like a name, one too many."""
+        named = {int(place) for text in (*aggregates.values(), *projections) for place in _PLACE.findall(text)}
+        size = len(self.types())
+        return sorted(place for place in named if place < size) or list(range(min(size, 1)))
+
+    def _feed(self, finders: Mapping[str, Any]) -> None:
+        if finders:
+            with reading(self.version):
+                feed(self._source, finders)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         import duckdb
 
-        config: dict[str, Any] = {"memory_limit": self.memory_limit, "preserve_insertion_order": "false"}
+        config: dict[str, Any] = {"preserve_insertion_order": "false"}
+        config |= {"memory_limit": self.memory_limit} if self.memory_limit else {}
         try:
             with duckdb.connect(config=config) as connection:
                 connection.execute("SET enable_progress_bar = false")
-                if self._paths is None:
-                    self._register(connection)
+                known = connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
+                if (_RESCANS,) in known:
+                    connection.execute(f"SET disabled_optimizers = '{_RESCANS}'")
                 yield connection
         except duckdb.Error as error:
-            raise Misconfigured(f"{self.version}: its rows could not be read: {bounded(error)}") from error
-
-    def _register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        import pyarrow as pa
-
-        names = [f"r{place}" for place in range(self._table.num_columns)]
-        table = self._table.rename_columns(names) if names else pa.table({"r0": pa.nulls(self._table.num_rows)})
-        connection.register("arrow_rows", table)
+            raise Unanswered(f"{self.version}: its rows could not be read: {bounded(error)}") from error
 
 
-def _tally(profile: ProfileSpec | None) -> Tally | None:
-    """Make the counts of a profile: on the number line one a slot, for categories one more, of nulls."""
-    sizes = [spec.slots + (not spec.kind.on_a_line) for spec in profile.columns if spec.slots] if profile else []
-    return Tally(sizes) if sizes else None
+def quoted(text: str) -> str:
+    """Give ``text`` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"

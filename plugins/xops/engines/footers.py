@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -17,38 +13,11 @@ if TYPE_CHECKING:
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def local_files(paths: Sequence[str]) -> list[str] | None:
-    """Give the files that paths and globs name, or None when one of them is not on this machine.
-
-    :raises Misconfigured: when a path names none.
-    """
-    files: list[str] = []
-    for path in paths:
-        if "://" in path and not path.startswith("file://"):
-            return None
-        plain = path.removeprefix("file://")
-        found = [plain] if Path(plain).is_file() else sorted(glob.glob(plain, recursive=True))  # noqa: PTH207
-        if not found:
-            raise Misconfigured(f"{path}: a Parquet file was wanted, there is none")
-        files += found
-    return files
-
-
-def bounds(files: Sequence[str]) -> Mapping[str, tuple[float, float]]:
-    """Give least and greatest finite value of each column for which every row group states them.
-
-    :raises Misconfigured: when a file is not Parquet, or is cut short.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def bounds(footers: Sequence[pq.FileMetaData]) -> Mapping[str, tuple[float, float]]:
+    """Give least and greatest finite value of each column for which every row group states them."""
     found: dict[str, tuple[float, float]] = {}
     unproven: set[str] = set()
-    for path in files:
-        try:
-            footer = pq.read_metadata(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise Misconfigured(f"{path}: a whole Parquet file was wanted: {bounded(error)}") from error
+    for footer in footers:
         for group in range(footer.num_row_groups):
             for place in range(footer.num_columns):
                 _widen(footer.row_group(group).column(place), found, unproven)

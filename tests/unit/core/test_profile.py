@@ -11,6 +11,7 @@ from xops.core.errors import Misconfigured
 from xops.core.profile_spec import BINS, OTHERS, ColumnSpec, Grid, Kind, ProfileSpec, comparable, kind_of
 from xops.core.profiles import ColumnProfile, Profile, profile_digest, together
 from xops.core.strict_json import dumps
+from xops.core.value_hash import hash_strings
 
 DELAY = ColumnSpec.of("delay", "DOUBLE", [0.0, 100.0])
 ORIGIN = ColumnSpec.of("origin", "VARCHAR", ["JFK", "EWR"])
@@ -57,12 +58,9 @@ def profile(numbers, categories, version="nyc.flights@1"):
 
 
 def sketch_of(values):
-    bits = ["0"] * (3 * distinct.BITS)
-    for value in values:
-        hashed = int.from_bytes(__import__("hashlib").sha256(str(value).encode()).digest()[:8], "big")
-        which = sum(hashed % every == 0 for every in distinct.EVERY)
-        bits[(hashed >> 20) % distinct.BITS + distinct.BITS * which] = "1"
-    return distinct.from_bits("".join(bits))
+    bitmaps = distinct.nothing()
+    distinct.mark(bitmaps, hash_strings([str(value) for value in values]))
+    return distinct.packed(bitmaps)
 
 
 PROFILES = st.builds(
@@ -258,7 +256,10 @@ def test_sketches_are_united_and_unknown_where_one_is_not_there():
     first, second = sketch_of(range(1000)), sketch_of(range(500, 1500))
     assert distinct.union(first, second) == sketch_of(range(1500))
     assert distinct.union(first, None) is distinct.union(None, first) is None
-    assert distinct.estimate(distinct.from_bits(None)) == pytest.approx(0, abs=1e-9)
+    assert distinct.estimate(sketch_of([])) == pytest.approx(0, abs=1e-9)
+    missing = distinct.nothing()
+    distinct.mark_missing(missing)
+    assert distinct.estimate(distinct.packed(missing)) == pytest.approx(1, abs=0.01)
 
 
 def test_counts_between_the_references_quantiles_add_up_to_all_values():

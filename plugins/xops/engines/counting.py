@@ -1,0 +1,219 @@
+"""Counting the values of a column, batch by batch, into its profile."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xops.core import distinct
+from xops.core.profile_spec import BINS, OTHERS, ColumnSpec, Kind
+from xops.core.profiles import ColumnProfile
+from xops.core.value_hash import Hashes, hash_numbers, hash_strings
+from xops.engines import arrow_values
+from xops.engines.arrow_values import Array
+
+_BLOCK = 16_384  # numbers that are counted at once: few enough to stay in the processor's cache
+_TOP_OF_BATCH = 4096
+_KEPT = 65_536
+_TOP_NAMES = 256
+_MANY = 10_000  # different texts from which on only the most frequent few get a count of their own
+_FEW = 32
+
+
+class ColumnCounter(Protocol):
+    """Counts one column."""
+
+    def add(self, array: Array) -> None:
+        """Count the values of a batch."""
+
+    def profile(self) -> ColumnProfile:
+        """Give what was counted."""
+
+
+def counter_of(spec: ColumnSpec, *, sketched: bool) -> ColumnCounter:
+    """Give what counts a column.
+
+    :param sketched: whether the different values of a column on the number line are sketched.
+    """
+    if spec.kind.on_a_line:
+        return NumberCounter(spec, sketched=sketched)
+    return TextCounter(spec) if spec.kind is Kind.CATEGORY else FlagCounter(spec)
+
+
+class NumberCounter:
+    """Counts what lies on the number line; without a grid only the least and the greatest finite value.
+
+    :param spec: the bins.
+    :param sketched: whether different values are sketched, where they do not have a bin each.
+    """
+
+    def __init__(self, spec: ColumnSpec, *, sketched: bool) -> None:
+        self.spec = spec
+        self.low, self.high = math.inf, -math.inf
+        self._rows = self._nulls = self._nan = self._above_all = self._below_all = 0
+        self._first = self._second = self._beyond = 0.0
+        self._counts = np.zeros(spec.slots, np.int64)
+        self._at_edges = np.zeros(max(len(spec.edges) - 1, 0), np.int64)
+        self._seen = distinct.nothing() if sketched and spec.grid and spec.grid.step != 1 else None
+
+    def add(self, array: Array) -> None:
+        """Count the values of a batch."""
+        values, scale = arrow_values.numbers(array)
+        self._rows += len(array)
+        self._nulls += len(array) - len(values)
+        with np.errstate(all="ignore"):  # numbers near the greatest there is are counted above all bins
+            for start in range(0, len(values), _BLOCK):
+                block = values[start : start + _BLOCK].astype(np.float64, copy=False)
+                self._add(block if scale == 1 else block * scale)
+
+    def _add(self, values: NDArray[np.float64]) -> None:
+        low, high = float(values.min()), float(values.max())
+        if not math.isfinite(low) or not math.isfinite(high):
+            values = self._finite(values)
+            if not len(values):
+                return
+            low, high = float(values.min()), float(values.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        grid = self.spec.grid
+        if grid is None:
+            return
+        scaled = values - grid.low
+        scaled *= 1 / grid.step
+        if low < grid.low or high >= grid.top:
+            np.clip(np.floor(scaled, out=scaled), -1, BINS, out=scaled)
+            self._beyond += float((values[values > grid.top] - grid.top).sum())
+            self._moments((values - self.spec.origin) / grid.step)
+            places = scaled.astype(np.intp)
+        else:
+            places = scaled.astype(np.intp)
+            scaled -= BINS // 2
+            self._moments(scaled)
+        places += 1
+        self._counts += np.bincount(places, minlength=BINS + 2)
+        if len(self._at_edges):
+            self._at_edges += np.histogram(values, self.spec.edges)[0]
+        if self._seen is not None:
+            distinct.mark(self._seen, hash_numbers(values))
+
+    def _finite(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        self._nan += int(np.count_nonzero(np.isnan(values)))
+        self._above_all += int(np.count_nonzero(values == math.inf))
+        self._below_all += int(np.count_nonzero(values == -math.inf))
+        return values[np.isfinite(values)]
+
+    def _moments(self, steps: NDArray[np.float64]) -> None:
+        """Add up distances from the origin, which are given in bins."""
+        self._first += float(steps.sum())
+        self._second += float(np.einsum("i,i", steps, steps))  # BLAS would keep other threads busy
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The least and the greatest finite value; None without one."""
+        return (self.low, self.high) if self.low <= self.high else None
+
+    def profile(self) -> ColumnProfile:
+        """Give what was counted."""
+        step = self.spec.grid.step if self.spec.grid else 0.0
+        low, high = self.ends or (None, None)
+        if self._seen is not None and self._rows > self._counts.sum():
+            distinct.mark_missing(self._seen)
+        return ColumnProfile(
+            self.spec,
+            self._rows,
+            self._nulls,
+            self._counts,
+            self._nan,
+            self._above_all,
+            self._below_all,
+            low=low,
+            high=high,
+            first=step * self._first,
+            second=step * (step * self._second),
+            beyond=self._beyond,
+            at_edges=self._at_edges,
+            sketch=None if self._seen is None else distinct.packed(self._seen),
+        )
+
+
+class TextCounter:
+    """Counts categories: those of the spec each, the others by their hash."""
+
+    def __init__(self, spec: ColumnSpec) -> None:
+        self.spec = spec
+        hashes = hash_strings(list(spec.names))
+        self._order = np.argsort(hashes)
+        self._known = hashes[self._order]
+        self._counts = np.zeros(spec.slots, np.int64)
+        self._rows = self._nulls = 0
+        self._seen = distinct.nothing()
+
+    def add(self, array: Array) -> None:
+        """Count the values of a batch."""
+        hashes, times, _ = arrow_values.hashed(array)
+        self._rows += len(array)
+        self._nulls += array.null_count
+        distinct.mark(self._seen, hashes)
+        self._counts += np.bincount(self._slots(hashes), times, self.spec.slots).astype(np.int64)
+
+    def _slots(self, hashes: Hashes) -> NDArray[np.intp]:
+        slots = len(self.spec.names) + (hashes & np.uint64(OTHERS - 1)).astype(np.intp)
+        if len(self._known):
+            places = np.searchsorted(self._known, hashes).clip(max=len(self._known) - 1)
+            named = self._known[places] == hashes
+            slots[named] = self._order[places[named]]
+        return slots
+
+    def profile(self) -> ColumnProfile:
+        """Give what was counted."""
+        if self._nulls:
+            distinct.mark_missing(self._seen)
+        return ColumnProfile(self.spec, self._rows, self._nulls, self._counts, sketch=distinct.packed(self._seen))
+
+
+class FlagCounter:
+    """Counts booleans; of columns of other sorts only the nulls."""
+
+    def __init__(self, spec: ColumnSpec) -> None:
+        self.spec = spec
+        self._counts = np.zeros(spec.slots, np.int64)
+        self._rows = self._nulls = 0
+
+    def add(self, array: Array) -> None:
+        """Count the values of a batch."""
+        self._rows += len(array)
+        self._nulls += array.null_count
+        if self.spec.kind is Kind.BOOLEAN:
+            self._counts[:2] += array.false_count, array.true_count
+
+    def profile(self) -> ColumnProfile:
+        """Give what was counted."""
+        return ColumnProfile(self.spec, self._rows, self._nulls, self._counts)
+
+
+class Frequent:
+    """Finds the most frequent texts of a column, exactly up to 4,096 different ones a batch and 65,536 in all."""
+
+    def __init__(self) -> None:
+        self._times: Counter[str] = Counter()
+        self._seen = distinct.nothing()
+
+    def add(self, array: Array) -> None:
+        """Count the values of a batch."""
+        hashes, times, texts = arrow_values.hashed(array)
+        distinct.mark(self._seen, hashes)
+        each, first, place = np.unique(hashes, return_index=True, return_inverse=True)
+        total = np.bincount(place, times, len(each)) if len(each) else np.zeros(0)
+        most = np.argsort(-total, kind="stable")[:_TOP_OF_BATCH]
+        self._times.update(dict(zip(texts(first[most]), total[most].astype(int).tolist(), strict=True)))
+        if len(self._times) > _KEPT:
+            self._times = Counter(dict(self._times.most_common(_KEPT // 2)))
+
+    def names(self) -> list[str]:
+        """Give the most frequent texts, most frequent first; fewer where there are so many that they say little."""
+        many = distinct.estimate(distinct.packed(self._seen)) > _MANY
+        ranked = sorted(self._times.items(), key=lambda found: (-found[1], found[0]))
+        return [name for name, _ in ranked[: _FEW if many else _TOP_NAMES]]

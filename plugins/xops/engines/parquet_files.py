@@ -1,0 +1,177 @@
+"""Parquet files by path, glob or URL, opened: on this machine or in a bucket."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import io
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from xops.core.errors import Misconfigured, Unavailable, bounded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from obstore.store import ObjectStore
+
+_BUFFER = 1 << 16  # bytes of a column that are read ahead
+
+
+class Opened:
+    """One Parquet file; its footer is read once.
+
+    :param name: what it is called in errors.
+    :param place: its path, or the store that it is in and its key there.
+    """
+
+    def __init__(self, name: str, place: str | tuple[ObjectStore, str]) -> None:
+        self.name = name
+        self.path = place if isinstance(place, str) else ""
+        self._place = place
+
+    @cached_property
+    def footer(self) -> pq.FileMetaData:
+        """What the file says of itself.
+
+        :raises Misconfigured: when it is not Parquet, or is cut short.
+        """
+        return self.read().metadata
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The file's columns."""
+        return self.footer.schema.to_arrow_schema()
+
+    def read(self, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+        """Open the file to be read.
+
+        :param dictionaries: columns of texts that stay in their dictionaries.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        here = isinstance(self._place, str)
+        known = self.__dict__.get("footer")
+        try:
+            return pq.ParquetFile(
+                self._place if here else pa.PythonFile(_Remote(*self._place), mode="r"),
+                metadata=known,
+                read_dictionary=list(dictionaries) or None,
+                buffer_size=_BUFFER if here else 0,
+                pre_buffer=not here,
+            )
+        except (OSError, pa.ArrowInvalid) as error:
+            if isinstance(error, ConnectionError):
+                raise
+            raise Misconfigured(
+                f"{self.name}: its rows could not be read; a whole Parquet file was wanted: {bounded(error)}"
+            ) from error
+
+
+class _Remote(io.RawIOBase):
+    """An object in a bucket, read range by range."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        import obstore
+
+        super().__init__()
+        self._store, self._key, self._at = store, key, 0
+        with _answering(key):
+            self._size = obstore.head(store, key)["size"]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = start + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        import obstore
+
+        end = self._size if size < 0 else min(self._at + size, self._size)
+        if end <= self._at:
+            return b""
+        with _answering(self._key):
+            found = bytes(obstore.get_range(self._store, self._key, start=self._at, end=end))
+        self._at = end
+        return found
+
+
+def opened(paths: Sequence[str], store: ObjectStore | None = None) -> list[Opened]:
+    """Open the files that paths, globs and URLs name.
+
+    :param store: see :class:`~xops.engines.sources.ParquetFiles`.
+    :raises Misconfigured: when one names none.
+    """
+    files: list[Opened] = []
+    for path in paths:
+        found = _in_store(path, store) if store or _is_remote(path) else _here(path)
+        if not found:
+            raise Misconfigured(f"{path}: a Parquet file was wanted, there is none")
+        files += found
+    return files
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path and not path.startswith("file://")
+
+
+def _here(path: str) -> list[Opened]:
+    plain = path.removeprefix("file://")
+    found = [plain] if Path(plain).is_file() else sorted(glob.glob(plain, recursive=True))  # noqa: PTH207
+    return [Opened(one, one) for one in found]
+
+
+def _in_store(path: str, store: ObjectStore | None) -> list[Opened]:
+    import obstore
+
+    key = path if store else urlsplit(path).path.lstrip("/")
+    store = store or _bucket(path)
+    fixed = key[: min([key.index(sign) for sign in "*?[" if sign in key], default=len(key))]
+    if fixed == key:
+        return [Opened(path, (store, key))]
+    with _answering(path):
+        pages = list(obstore.list(store, fixed.rpartition("/")[0] or None))
+    keys = sorted(str(meta["path"]) for page in pages for meta in page)
+    return [Opened(one, (store, one)) for one in keys if fnmatch.fnmatchcase(one, key)]
+
+
+def _bucket(url: str) -> Any:
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    parts = urlsplit(url)
+    try:
+        return from_url(f"{parts.scheme}://{parts.netloc}")
+    except (BaseError, ValueError) as error:
+        raise Misconfigured(f"{url}: a path, s3://, gs:// or az:// was wanted: {bounded(error)}") from error
+
+
+class _answering:  # noqa: N801 - reads as a phrase: with _answering(path)
+    """Tell a bucket that is out of reach from a file that is not there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+        if isinstance(error, (FileNotFoundError, PermissionDeniedError, UnauthenticatedError)):
+            raise Misconfigured(f"{self.path}: its rows could not be read: {bounded(error)}") from error
+        if isinstance(error, BaseError):
+            raise Unavailable(f"{self.path}: {bounded(error)}") from error

@@ -1,0 +1,175 @@
+"""What rows are read from, in pieces: Parquet files here or in a bucket, tables in memory, streams of batches.
+
+Nothing is held but the piece at hand, so what can be counted does not depend on how much memory there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from xops.core.errors import Misconfigured, bounded
+from xops.engines.footers import bounds
+from xops.engines.parquet_files import Opened, opened
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from obstore.store import ObjectStore
+
+Rows: TypeAlias = "str | Sequence[str] | pa.Table | pd.DataFrame | Source"
+BATCH = 65_536  # rows of a piece
+_LENGTH = 4  # bytes that plain Parquet spends on the length of a text alone
+
+
+class Source(Protocol):
+    """Rows of one version."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Give least and greatest value of the columns of which it is known without reading rows."""
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read some columns, in this order, of all rows, once."""
+
+
+class ParquetFiles:
+    """Parquet files of one schema.
+
+    :param paths: paths, globs and URLs (``s3://``, ``gs://``, ``az://``) of files.
+    :param store: the bucket or folder in which ``paths`` lie, an obstore store opened with credentials; without it
+        URLs are read with those of the environment.
+    """
+
+    def __init__(self, paths: str | Sequence[str], store: ObjectStore | None = None) -> None:
+        self.paths = [paths] if isinstance(paths, str) else [str(path) for path in paths]
+        if not self.paths:
+            raise Misconfigured("at least one Parquet file was wanted, the list is empty")
+        self.files: list[Opened] = opened(self.paths, store)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the first file."""
+        return self.files[0].schema
+
+    @property
+    def here(self) -> list[str]:
+        """The paths of the files; empty when one is not on this machine."""
+        paths = [file.path for file in self.files]
+        return paths if all(paths) else []
+
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Give what the footers state."""
+        return bounds([file.footer for file in self.files])
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read file by file; texts that the file keeps in dictionaries stay in them."""
+        wanted = _only(self.schema, columns)
+        texts = [field.name for field in wanted if str(field.type) in ("string", "large_string")]
+        kept = [name for name in texts if _are_kept_in_dictionaries(self.files, name)]
+        for file in self.files:
+            found = _only(file.schema, columns)
+            if found != wanted:
+                raise Misconfigured(
+                    f"{file.name}: the columns of {self.files[0].name} were wanted: {_apart(wanted, found)}"
+                )
+            yield from file.read(dictionaries=kept).iter_batches(BATCH, columns=list(columns), use_threads=False)
+
+
+class ArrowRows:
+    """A table in memory.
+
+    :param table: the table.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.schema = table.schema
+        self._table = table
+
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Give nothing: a table has no footer."""
+        return {}
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give slices of the table."""
+        places = [self.schema.names.index(name) for name in columns]
+        yield from self._table.select(places).to_batches(max_chunksize=BATCH)
+
+
+class Batches:
+    """A stream that can be opened again, as an Iceberg scan; file by file, never the table in memory.
+
+    :param schema: the columns.
+    :param read: given names of columns, gives batches that have at least these.
+    """
+
+    def __init__(self, schema: pa.Schema, read: Callable[[Sequence[str]], Iterable[pa.RecordBatch]]) -> None:
+        self.schema = schema
+        self._read = read
+
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Give nothing."""
+        return {}
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Open the stream."""
+        for batch in self._read(columns):
+            yield batch.select(list(columns))
+
+
+def source_of(rows: Rows) -> Source:
+    """Give rows as a source.
+
+    :raises Misconfigured: when there is no such file, or a frame holds what no column of Arrow can.
+    """
+    import pyarrow as pa
+
+    if isinstance(rows, (str, list, tuple)):
+        return ParquetFiles(rows)
+    if isinstance(rows, pa.Table):
+        return ArrowRows(rows)
+    if type(rows).__module__.startswith("pandas."):
+        try:
+            return ArrowRows(pa.Table.from_pandas(rows, preserve_index=False))
+        except (pa.ArrowException, ValueError) as error:
+            raise Misconfigured(f"a frame of columns of one type each was wanted: {bounded(error)}") from error
+    return rows  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def reading(version: str) -> Iterator[None]:
+    """Say of which version the rows could not be read."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, ConnectionError):
+            raise
+        raise Misconfigured(f"{version}: its rows could not be read: {bounded(error)}") from error
+
+
+def _only(schema: pa.Schema, columns: Sequence[str]) -> list[Any]:
+    return [schema.field(name).remove_metadata() for name in columns if schema.get_field_index(name) >= 0]
+
+
+def _apart(wanted: Sequence[Any], found: Sequence[Any]) -> str:
+    pairs = ({f"{field.name} {field.type}" for field in side} for side in (wanted, found))
+    return bounded("; ".join(sorted(next(pairs) ^ next(pairs))))
+
+
+def _are_kept_in_dictionaries(files: Sequence[Opened], name: str) -> bool:
+    """Tell whether a column of texts takes fewer bytes than plain ones do; no footer says it plainly."""
+    size = values = 0
+    for file in files:
+        if file.footer.num_columns != len(file.schema):
+            return False  # nested columns have places of their own
+        place = file.schema.get_field_index(name)
+        for group in range(file.footer.num_row_groups):
+            chunk = file.footer.row_group(group).column(place)
+            size, values = size + chunk.total_uncompressed_size, values + chunk.num_values
+    return size < _LENGTH * values
