@@ -86,12 +86,12 @@ class NumberCounter:
         if low < grid.low or high >= grid.top:
             np.clip(np.floor(scaled, out=scaled), -1, BINS, out=scaled)
             self._beyond += float((values[values > grid.top] - grid.top).sum())
-            self._moments((values - self.spec.origin) / grid.step)
+            self._moments(values - self.spec.origin, 1.0)
             places = scaled.astype(np.intp)
         else:
             places = scaled.astype(np.intp)
             scaled -= BINS // 2
-            self._moments(scaled)
+            self._moments(scaled, grid.step)
         places += 1
         self._counts += np.bincount(places, minlength=BINS + 2)
         if len(self._at_edges):
@@ -105,10 +105,10 @@ class NumberCounter:
         self._below_all += int(np.count_nonzero(values == -math.inf))
         return values[np.isfinite(values)]
 
-    def _moments(self, steps: NDArray[np.float64]) -> None:
-        """Add up distances from the origin, which are given in bins."""
-        self._first += float(steps.sum())
-        self._second += float(np.einsum("i,i", steps, steps))  # BLAS would keep other threads busy
+    def _moments(self, apart: NDArray[np.float64], unit: float) -> None:
+        """Add up distances from the origin, given in a unit."""
+        self._first += unit * float(apart.sum())
+        self._second += unit * (unit * float(np.einsum("i,i", apart, apart)))  # BLAS would keep other threads busy
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -117,7 +117,6 @@ class NumberCounter:
 
     def profile(self) -> ColumnProfile:
         """Give what was counted."""
-        step = self.spec.grid.step if self.spec.grid else 0.0
         low, high = self.ends or (None, None)
         if self._seen is not None and self._rows > self._counts.sum():
             distinct.mark_missing(self._seen)
@@ -131,8 +130,8 @@ class NumberCounter:
             self._below_all,
             low=low,
             high=high,
-            first=step * self._first,
-            second=step * (step * self._second),
+            first=self._first,
+            second=self._second,
             beyond=self._beyond,
             at_edges=self._at_edges,
             sketch=None if self._seen is None else distinct.packed(self._seen),
