@@ -92,7 +92,7 @@ def main() -> None:
 
 def reference() -> str:
     """Give the text of docs/reference.md."""
-    parts = [INTRODUCTION, *_operators(), "## What operators take\n"]
+    parts = [INTRODUCTION, *_operators(), *_waiting(), "## What operators take\n"]
     parts += [_section(node, _parameters_table(_fields(node), node)) for node in map(_at, SETTINGS)]
     parts.append("## What is written down\n")
     parts += [_section(node, _fields_table(node)) for node in map(_at, DOCUMENTS)]
@@ -115,6 +115,17 @@ def _operators() -> list[str]:
             for node in public
             if node.name.endswith("Operator")
         ]
+    return parts
+
+
+def _waiting() -> list[str]:
+    """Give the sensors, and the triggers that an asset may be watched by."""
+    parts = []
+    for place in ("sensors/datasets", "sensors/models", "triggers/watching"):
+        parts.append(f"## `xops.{place.replace('/', '.')}`\n")
+        classes = _classes(PACKAGE / f"{place}.py").values()
+        public = [node for node in classes if next(map(_source, node.bases)) in ("XopsSensor", "WatchTrigger")]
+        parts += [_section(node, _parameters_table(_parameters(node), node)) for node in public]
     return parts
 
 

@@ -17,7 +17,9 @@ import pytest
 
 import xops
 import xops.operators
+import xops.sensors
 from xops.operators.base import XopsOperator
+from xops.sensors.base import XopsSensor
 
 pytestmark = pytest.mark.unit
 
@@ -29,12 +31,16 @@ HEAVY = {
         "banned-module-level-imports"
     ]
 }
-MODULES = [module.name for module in pkgutil.walk_packages(xops.operators.__path__, "xops.operators.")]
+MODULES = [
+    module.name
+    for package in (xops.operators, xops.sensors)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
 OPERATORS = [
     member
     for module in MODULES
     for name, member in vars(importlib.import_module(module)).items()
-    if inspect.isclass(member) and issubclass(member, XopsOperator) and member.__module__ == module
+    if inspect.isclass(member) and issubclass(member, (XopsOperator, XopsSensor)) and member.__module__ == module
 ]
 PUBLIC = [operator for operator in OPERATORS if not operator.__name__.startswith("_")]
 READY = [operator for operator in PUBLIC if not inspect.isabstract(operator)]

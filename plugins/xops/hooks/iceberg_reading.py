@@ -68,8 +68,8 @@ class IcebergReader(IcebergCatalog):
                 return None
         target = self.table(table)
         head = target.current_snapshot()
-        first = head is None or (head.parent_snapshot_id is None and not self._batches(target, head.snapshot_id))
-        return None if head is None or first else DataVersion(table, str(head.snapshot_id))
+        nothing = head is None or self._made_only(target, head.snapshot_id)
+        return None if head is None or nothing else DataVersion(table, str(head.snapshot_id))
 
     def batches(self, version: DataVersion) -> dict[str, int]:
         """Give the batches that a version holds, in order, each with its number of rows; read from metadata."""
@@ -79,8 +79,9 @@ class IcebergReader(IcebergCatalog):
         """Give every version that ``main`` shows or has ever shown, oldest first; those that expired are left out."""
         target = self.table(table)
         shown = [entry.snapshot_id for entry in target.metadata.snapshot_log] + ancestry(target)[::-1]
-        kept = (snapshot for snapshot in dict.fromkeys(shown) if target.snapshot_by_id(snapshot) is not None)
-        return [DataVersion(table, str(snapshot)) for snapshot in kept]
+        kept = [snapshot for snapshot in dict.fromkeys(shown) if target.snapshot_by_id(snapshot) is not None]
+        published = kept[1:] if kept and self._made_only(target, kept[0]) else kept
+        return [DataVersion(table, str(snapshot)) for snapshot in published]
 
     def deliveries(self, version: DataVersion) -> dict[str, str]:
         """Give the batches that a version holds, each with the snapshot that last wrote it."""
@@ -104,6 +105,11 @@ class IcebergReader(IcebergCatalog):
         """Give the data files of a version."""
         tasks = self.table(version.table).scan(snapshot_id=int(version.snapshot)).plan_files()
         return {task.file.file_path for task in tasks}
+
+    def _made_only(self, target: Table, snapshot: int) -> bool:
+        """Tell whether a snapshot is the empty one with which its table was made."""
+        found = target.snapshot_by_id(snapshot)
+        return found is not None and found.parent_snapshot_id is None and not self._batches(target, snapshot)
 
     @staticmethod
     def _batches(target: Table, snapshot: int) -> dict[str, int]:

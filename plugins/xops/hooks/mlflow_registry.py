@@ -222,6 +222,21 @@ class MlflowHook(BaseHook):
         with self.client() as client:
             return {alias: str(version) for alias, version in client.get_registered_model(model).aliases.items()}
 
+    def alias(self, model: str, alias: str) -> str | None:
+        """Give the version that an alias of a model points to; None when there is no such alias or no such model.
+
+        Asked without a second try, so a server that does not answer costs 10 s.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self.client(retries=0) as client:
+            try:
+                return str(client.get_model_version_by_alias(model, alias).version)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+
     def _run(self, training: Training) -> str:
         """Give the run of a training: the oldest with its key, or a new one."""
         experiment = self._experiment(training.model).experiment_id

@@ -108,6 +108,17 @@ class TableVersions:
                 target.manage_snapshots().remove_tag(tag).commit()
         raise Unavailable(f"{table}: others wrote {_RACES} times while tag {tag} was removed; try again later")
 
+    def shown_since(self, version: DataVersion) -> dt.datetime:
+        """Give when readers first saw a version, or where that is forgotten, when it was made; UTC."""
+        target = self.lake.table(version.table)
+        made = target.snapshot_by_id(int(version.snapshot))
+        if made is None:
+            raise Misconfigured(f"{version.name}: this snapshot has expired or never was")
+        log = (
+            entry.timestamp_ms for entry in target.metadata.snapshot_log if str(entry.snapshot_id) == version.snapshot
+        )
+        return _utc(next(log, made.timestamp_ms))
+
     def diff(
         self,
         before: DataVersion,

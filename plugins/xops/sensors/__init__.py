@@ -1,0 +1,1 @@
+"""Sensors: tasks that wait for a version, for fresh data, or for a new champion."""
