@@ -125,7 +125,8 @@ class FaultProxy:
                 for name, value in headers:
                     if name.lower() not in ("transfer-encoding", "connection", "content-length"):
                         self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
+                length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
+                self.send_header("content-length", length or str(len(content)))
                 self.end_headers()
                 self.wfile.write(content[:sent])
 
@@ -138,7 +139,7 @@ class FaultProxy:
             def log_message(self, *arguments):
                 """Say nothing."""
 
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
             setattr(Handler, f"do_{method}", Handler.handle_any)
         return Handler
 

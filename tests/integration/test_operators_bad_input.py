@@ -154,9 +154,10 @@ def test_a_missing_file_is_named(fails, lake, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"id,distance\n1,2\n", b"PAR1 and then nothing", b"\x00" * 100])
 def test_a_file_that_is_no_parquet_is_named(fails, lake, tmp_path, content):
-    (tmp_path / "batch.csv").write_bytes(content)
-    said = fails(StageDataOperator(task_id="stage", source=f"{tmp_path}/batch.csv", table=FLIGHTS, batch="2013-01"))
-    assert f"source {tmp_path}/batch.csv: a Parquet file was wanted: " in said
+    path = tmp_path / "batch.parquet"
+    path.write_bytes(content)
+    said = fails(StageDataOperator(task_id="stage", source=str(path), table=FLIGHTS, batch="2013-01"))
+    assert f"source {path}: {'a whole Parquet file was wanted' if content else 'the file is empty'}" in said
     assert lake.published(FLIGHTS) is None
 
 
@@ -165,15 +166,21 @@ def test_a_file_cut_short_is_named(fails, lake, landing, tmp_path):
     landing(5000)
     (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-100])
     said = fails(StageDataOperator(task_id="stage", source=f"{tmp_path}/cut.parquet", table=FLIGHTS, batch="2013-01"))
-    assert "a Parquet file was wanted" in said
+    assert "a whole Parquet file was wanted" in said
 
 
 def test_a_folder_is_no_file(fails, tmp_path):
     said = fails(StageDataOperator(task_id="stage", source=str(tmp_path), table=FLIGHTS, batch="2013-01"))
-    assert f"source {tmp_path}: a Parquet file was wanted" in said
+    assert f"source {tmp_path}: a file was wanted, this is a folder" in said
 
 
-@pytest.mark.parametrize("source", ["nonsense://host/batch.parquet", "http://127.0.0.1:9/batch.parquet"])
+def test_a_source_that_does_not_answer_is_tried_again(run, nobody_listens):
+    source = f"{nobody_listens}/batch.parquet"
+    with pytest.raises(Unavailable, match=source):
+        run(StageDataOperator(task_id="stage", source=source, table=FLIGHTS, batch="2013-01"))
+
+
+@pytest.mark.parametrize("source", ["nonsense://host/batch.parquet", "batch.xlsx"])
 def test_a_source_of_no_kind_that_there_is_is_named(fails, source):
     assert f"source {source}" in fails(
         StageDataOperator(task_id="stage", source=source, table=FLIGHTS, batch="2013-01")
@@ -182,7 +189,7 @@ def test_a_source_of_no_kind_that_there_is_is_named(fails, source):
 
 def test_an_empty_batch_is_refused(fails, lake, landing):
     said = fails(StageDataOperator(task_id="stage", source=landing(0), table=FLIGHTS, batch="2013-01"))
-    assert "nyc.flights: batch 2013-01 has no rows; at least one was wanted" in said
+    assert "batch.parquet: it has no rows; at least one was wanted" in said
     assert lake.published(FLIGHTS) is None
 
 

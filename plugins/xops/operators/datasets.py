@@ -6,53 +6,69 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TriggerRule
 
-from xops.core.errors import Misconfigured, Refused, bounded
+from xops.core.errors import Misconfigured, Refused
 from xops.core.evidence import slug
 from xops.core.expectations import judge_expectations
 from xops.core.gate import admit
+from xops.core.strict_json import dumps
 from xops.core.versions import DataVersion
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import pyarrow as pa
     from airflow.sdk import Context
 
     from xops.core.verdict import Verdict
     from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.sources import Address
 
 
 _LONGEST_BATCH = 100  # it is part of file names
 
 
 class StageDataOperator(XopsOperator):
-    """Land a Parquet file on an audit branch of an Iceberg table, where nobody reads it before it is tested.
+    """Land a batch on an audit branch of an Iceberg table, where nobody reads it before it is tested.
 
     Staging a batch again replaces what was staged or published of it; it never doubles rows.
 
-    :param source: path or URL of the file (templated).
+    :param source: where the rows are, in words of :func:`~xops.hooks.sources.open_source` (templated): files by path
+        or URL, a query or a table of a database, or a function.
     :param table: the Iceberg table, ``namespace.table``; made at the first batch (templated).
     :param batch: the batch's name, kept with each row in the column ``batch`` (templated).
+    :param types: type of each column, as Arrow names it: ``int64``, ``date32``, ``decimal(10, 2)``... What CSV and
+        JSON lines have in columns that are not named here is taken from their first rows, and logged (templated).
+    :param file_format: ``csv``, ``jsonl`` or ``parquet``, where the files' names do not say it.
     :param iceberg_conn_id: connection of the catalog.
     :returns: the data version, as :class:`~xops.core.versions.DataVersion`'s JSON.
-    :raises Misconfigured: when the file is missing, unreadable or empty, or does not fit the table.
+    :raises Misconfigured: when the source is missing, unreadable or empty, or does not fit its types or the table.
     """
 
-    template_fields = ("source", "table", "batch")
+    template_fields = ("source", "table", "batch", "types")
 
     def __init__(
-        self, *, source: str, table: str, batch: str, iceberg_conn_id: str = "iceberg_default", **kwargs: Any
+        self,
+        *,
+        source: Address,
+        table: str,
+        batch: str,
+        types: Mapping[str, str] | None = None,
+        file_format: str = "",
+        iceberg_conn_id: str = "iceberg_default",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.source = source
         self.table = table
         self.batch = batch
+        self.types = types
+        self.file_format = file_format
         self.iceberg_conn_id = iceberg_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
-        """Read the file and stage its rows."""
+        """Read the source and stage its rows."""
         from xops.hooks.dataset_store import store_of
+        from xops.hooks.sources import open_source
 
         if not isinstance(self.batch, str) or not 0 < len(self.batch) <= _LONGEST_BATCH:
             raise Misconfigured(
@@ -60,7 +76,12 @@ class StageDataOperator(XopsOperator):
                 f"found {self.batch!r:.150}"
             )
         dataset = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id)
-        staged = dataset.stage(_read(self.source), table=self.table, batch=self.batch, source=self.source)
+        delivery = open_source(self.source, file_format=self.file_format, types=self.types)
+        if delivery.inferred:
+            self.log.warning("types seen in the first rows, not declared: %s", delivery.described(delivery.inferred))
+        rows = delivery.reader().read_all()
+        source = dumps(delivery.to_json()).decode()
+        staged = dataset.stage(rows, table=self.table, batch=self.batch, source=source)
         self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
         return staged.to_json()
 
@@ -157,22 +178,3 @@ class PublishDataOperator(XopsOperator):
         )
         announce(context, self.outlets, published.to_json() | {"evidence": evidence})
         return published.to_json()
-
-
-def _read(source: str) -> pa.Table:
-    """Read a Parquet file.
-
-    :raises Misconfigured: when it is missing or is no Parquet file.
-    """
-    import pyarrow.parquet as pq
-    from airflow.sdk import ObjectStoragePath
-
-    try:
-        with ObjectStoragePath(source).open("rb") as file:
-            return pq.read_table(file)
-    except FileNotFoundError as error:
-        raise Misconfigured(f"source {source}: no such file") from error
-    except (ValueError, OSError) as error:
-        if isinstance(error, ConnectionError):
-            raise
-        raise Misconfigured(f"source {source}: a Parquet file was wanted: {bounded(error)}") from error

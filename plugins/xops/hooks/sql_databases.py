@@ -1,0 +1,55 @@
+"""SQL databases behind Airflow connections, and what goes wrong with them told apart."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from xops.core.errors import Misconfigured, Unavailable, bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+_BOUNDS = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 5, "tcp_user_timeout": 60_000}
+
+
+def engine_of(conn_id: str) -> Engine:
+    """Give the SQLAlchemy engine of an Airflow connection.
+
+    :raises Misconfigured: when there is no such connection, or it is not one to a database.
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        hook: Any = BaseHook.get_hook(conn_id)
+        arguments = _BOUNDS if hook.conn_type == "postgres" else {}
+        return hook.get_sqlalchemy_engine({"connect_args": dict(arguments)} if arguments else None)
+    except AirflowNotFoundException as error:
+        raise Misconfigured(f"Airflow connection {conn_id} does not exist; make one to the database") from error
+    except (AirflowException, AttributeError, ImportError, ArgumentError, NoSuchModuleError) as error:
+        raise Misconfigured(
+            f"Airflow connection {conn_id}: one to an SQL database was wanted, with its provider installed: "
+            f"{bounded(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def answering(what: str) -> Iterator[None]:
+    """Turn what a database refuses into :class:`Misconfigured`, and one that is out of reach into :class:`Unavailable`.
+
+    :param what: what was asked of it, as an error names it.
+    """
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable(f"{what}: {bounded(error.orig)}") from error
+    except DBAPIError as error:
+        raise Misconfigured(f"{what}: the database refused: {bounded(error.orig)}") from error
+    except SQLAlchemyError as error:
+        raise Misconfigured(f"{what}: {bounded(error)}") from error
