@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xops.core.errors import Misconfigured
+from xops.core.intervals import Interval, rule_of_three
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,12 +22,14 @@ class AucDifference:
     :param second: area of the second.
     :param low: lower end of the interval of ``first - second``.
     :param high: upper end.
+    :param error: standard error of the difference.
     """
 
     first: float
     second: float
     low: float
     high: float
+    error: float
 
 
 def auc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
@@ -65,20 +68,60 @@ def auc_difference(
 
     if not 0 < confidence < 1:
         raise Misconfigured(f"a confidence in (0, 1) was wanted, found {confidence}")
-    positive, negative = _two_classes(labels)
-    areas, parts = [], []
-    for scores in (first, second):
-        ranks = _midranks(scores)
-        part = np.empty(len(labels))
-        part[labels] = (ranks[labels] - _midranks(scores[labels])) / negative
-        part[~labels] = 1 - (ranks[~labels] - _midranks(scores[~labels])) / positive
-        areas.append(float(part[labels].mean()))
-        parts.append(part)
+    areas, parts = zip(*(_placements(labels, scores) for scores in (first, second)), strict=True)
     gain = areas[0] - areas[1]
-    deviation = (parts[0] - parts[1] - gain) / np.where(labels, positive, negative)
-    variance, freedom = _variance(deviation, labels, groups)
-    reach = float(t.ppf(0.5 + confidence / 2, freedom)) * float(np.sqrt(variance)) if freedom else float("inf")
-    return AucDifference(areas[0], areas[1], gain - reach, gain + reach)
+    error, freedom = _error(labels, parts[0] - parts[1], gain, groups)
+    reach = float(t.ppf(0.5 + confidence / 2, freedom)) * error if freedom else float("inf")
+    return AucDifference(areas[0], areas[1], gain - reach, gain + reach, error)
+
+
+def auc_interval(
+    labels: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    *,
+    groups: NDArray[Any] | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Give one model's area with DeLong's interval, or Obuchowski's for groups, on the scale of its log odds.
+
+    An area of 0 or 1 has no such interval: it reaches as far as a mistake that occurred in none of the rarer class's
+    rows may.
+
+    :param groups: as :func:`auc_difference` takes them.
+    :raises ValueError: when one of the two classes is missing.
+    """
+    from scipy.stats import t
+
+    area, part = _placements(labels, scores)
+    error, freedom = _error(labels, part, area, groups)
+    units = len(labels) if groups is None else int(freedom) + 1
+    if not freedom:
+        return Interval(area, 0.0, 1.0, float("inf"), units, confidence, "delong")
+    if area in (0.0, 1.0):
+        reach = rule_of_three(min(_two_classes(labels)), confidence=confidence)
+        return Interval(area, max(area - reach, 0.0), min(area + reach, 1.0), reach, units, confidence, "delong")
+    reach = float(t.ppf(0.5 + confidence / 2, freedom)) * error / (area * (1 - area))
+    low, high = (1 / (1 + (1 - area) / area * np.exp(-side)) for side in (-reach, reach))
+    return Interval(area, float(low), float(high), error, units, confidence, "delong")
+
+
+def _placements(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Give the area, and for each row the share of the other class that it is ranked rightly against."""
+    positive, negative = _two_classes(labels)
+    ranks = _midranks(scores)
+    part = np.empty(len(labels))
+    part[labels] = (ranks[labels] - _midranks(scores[labels])) / negative
+    part[~labels] = 1 - (ranks[~labels] - _midranks(scores[~labels])) / positive
+    return float(part[labels].mean()), part
+
+
+def _error(
+    labels: NDArray[np.bool_], part: NDArray[np.float64], mean: float, groups: NDArray[Any] | None
+) -> tuple[float, float]:
+    """Give the standard error of an area, or of a difference of two, and its degrees of freedom."""
+    positive, negative = _two_classes(labels)
+    variance, freedom = _variance((part - mean) / np.where(labels, positive, negative), labels, groups)
+    return float(np.sqrt(variance)), freedom
 
 
 def _variance(

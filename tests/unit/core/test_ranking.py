@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xops.core.ranking import auc, auc_difference
+from xops.core.ranking import auc, auc_difference, auc_interval
 
 pytestmark = pytest.mark.unit
 
@@ -204,3 +204,41 @@ def test_where_days_differ_an_equal_candidate_is_admitted_seldom_by_the_grouped_
         admitted["plain"] += auc_difference(labels, first, second).low > 0
     assert admitted["grouped"] / 300 < 0.06
     assert admitted["plain"] / 300 > 0.12
+
+
+def simulated(rows=600, seed=5):
+    chance = np.random.default_rng(seed)
+    labels = chance.random(rows) < 0.4
+    return labels, labels + chance.normal(size=rows)
+
+
+def test_the_interval_of_one_area_is_that_of_a_bootstrap():
+    labels, scores = simulated()
+    chance = np.random.default_rng(6)
+    drawn = [auc(labels[places], scores[places]) for places in chance.integers(600, size=(400, 600))]
+    found = auc_interval(labels, scores)
+    assert found.value == auc(labels, scores)
+    assert found.error == pytest.approx(np.std(drawn), rel=0.15)
+    assert found.ends == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.01)
+    assert found.units == 600
+
+
+def test_the_interval_of_an_area_by_groups_is_wider_where_groups_differ():
+    labels, scores = simulated()
+    days = np.arange(600) // 50
+    scores += 2 * np.random.default_rng(7).normal(size=12)[days] * (2 * labels - 1)
+    found = auc_interval(labels, scores, groups=days)
+    assert found.units == 12
+    assert found.high - found.low > 1.5 * np.subtract(*auc_interval(labels, scores).ends[::-1])
+
+
+def test_a_perfect_area_may_still_be_by_chance():
+    labels = np.arange(60) >= 30
+    found = auc_interval(labels, labels.astype(float))
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(1 + np.log(0.025) / 30)
+
+
+def test_an_area_of_one_group_tells_nothing():
+    labels, scores = simulated()
+    assert auc_interval(labels, scores, groups=np.zeros(600)).ends == (0, 1)
