@@ -28,6 +28,7 @@ OPERATORS = (
     "evaluation",
     "approval",
     "promotion",
+    "copies",
     "scoring",
     "monitoring",
     "retraining",
@@ -54,6 +55,8 @@ HOOKS = (
     "hooks/table_versions.py:TableVersions",
     "hooks/version_expiry.py:VersionExpiry",
     "hooks/mlflow_registry.py:MlflowHook",
+    "hooks/mlflow_versions.py:MlflowVersions",
+    "hooks/mlflow_connection.py:MlflowConnection",
 )
 INTRODUCTION = """\
 # Reference

@@ -251,10 +251,10 @@ def nobody_listens(free_port):
 @pytest.fixture
 def mlflow_down(mlflow_at, nobody_listens, monkeypatch):
     """Give a function that lets MLflow be down, and a client that pauses for nothing between its tries."""
-    from xops.hooks import mlflow_registry
+    from xops.hooks import mlflow_connection
 
     def down() -> None:
-        monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+        monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
         mlflow_at(nobody_listens)
 
     return down

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.hooks import mlflow_registry
-from xops.hooks.mlflow_registry import KEY, MANIFEST, MlflowHook, Training
+from xops.hooks import mlflow_connection
+from xops.hooks.mlflow_registry import MlflowHook, Training
+from xops.hooks.mlflow_versions import KEY, MANIFEST
 
 pytestmark = pytest.mark.integration
 
@@ -249,8 +250,8 @@ def test_a_server_that_is_down_is_unavailable_within_a_minute(mlflow_at, nobody_
 
 
 def test_a_server_that_says_nothing_is_given_up_after_three_tries(mlflow, monkeypatch):
-    monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # ten seconds are meant
-    monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # ten seconds are meant
+    monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     for _ in range(9):
         mlflow.proxy.fail_next("GET .*/model-versions/get", "silence")
     began = time.monotonic()
@@ -261,7 +262,7 @@ def test_a_server_that_says_nothing_is_given_up_after_three_tries(mlflow, monkey
 
 
 def test_the_bounds_keep_a_silent_server_under_a_minute():
-    bounds = {name: float(value) for name, value in mlflow_registry._BOUNDS.items() if value.isdigit()}
+    bounds = {name: float(value) for name, value in mlflow_connection._BOUNDS.items() if value.isdigit()}
     tries, wait = bounds["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] + 1, bounds["MLFLOW_HTTP_REQUEST_TIMEOUT"]
     pauses = sum(bounds["MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"] * 2**n for n in range(int(tries) - 1))
     assert tries * wait + pauses < 60
@@ -276,7 +277,7 @@ def test_a_server_that_cannot_now_is_unavailable(mlflow, model, status):
 
 @pytest.mark.parametrize("faults", [["half response"], [503] * 3], ids=["cut short", "refused"])
 def test_files_that_cannot_be_fetched_now_are_fetched_later(mlflow, trained, monkeypatch, faults):
-    monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     for fault in faults:
         mlflow.proxy.fail_next("GET .*/artifacts/model.skops$", fault)
     with pytest.raises(Unavailable, match="did not answer"):

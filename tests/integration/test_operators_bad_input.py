@@ -19,7 +19,7 @@ from xops.core.evidence import Origin
 from xops.core.promotion import champion
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.core.versions import DataVersion
-from xops.hooks import mlflow_registry
+from xops.hooks import mlflow_connection
 from xops.hooks.evidence_store import EvidenceStore
 from xops.hooks.iceberg_tables import IcebergHook
 from xops.hooks.objects import Objects
@@ -789,7 +789,7 @@ def test_a_promotion_that_cannot_reach_mlflow_comes_back_later(run, trained, mlf
 
 
 def test_a_promotion_cut_off_between_log_and_alias_is_finished_by_its_retry(run, mlflow, promoted, monkeypatch):
-    monkeypatch.setitem(mlflow_registry._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     for _ in range(3):
         mlflow.proxy.fail_next("POST .*/registered-models/alias$", 503)
     with pytest.raises(Unavailable):

@@ -16,7 +16,8 @@ from xops.core.training import AskedBy, TrainingRecord
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.core.versions import DataVersion
 from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.mlflow_registry import MANIFEST, MlflowHook, Training
+from xops.hooks.mlflow_registry import MlflowHook, Training
+from xops.hooks.mlflow_versions import MANIFEST
 from xops.hooks.promotions import Asker, Promotions
 
 pytestmark = pytest.mark.integration

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured, bounded
 from xops.core.promotion import champion, manifest_of
 from xops.core.training import TrainingRecord
-from xops.hooks.mlflow_registry import MANIFEST, MlflowHook
+from xops.hooks.mlflow_registry import MlflowHook
+from xops.hooks.mlflow_versions import MANIFEST
 from xops.hooks.promotion_log import PromotionLog
 
 if TYPE_CHECKING:

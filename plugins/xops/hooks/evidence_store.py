@@ -52,6 +52,21 @@ class EvidenceStore:
         found = self.about(check, about, batch)
         return found[-1] if found else None
 
+    def of(self, about: str, batch: str) -> list[Evidence]:
+        """Give the evidence of every kind of check about a batch of a dataset, or a model version, oldest first."""
+        checks = self.objects.folders("evidence/")
+        found = [evidence for check in checks for evidence in self.about(check, about, batch)]
+        return sorted(found, key=lambda evidence: (evidence.recorded_at, evidence.id))
+
+    def keep(self, evidence: Evidence, source: EvidenceStore) -> None:
+        """Keep evidence that another store has, with its report; what is there already is written again, alike."""
+        if evidence.report and source.objects.url != self.objects.url:
+            for path in (f"reports/{evidence.report}.html", f"reports/{evidence.report}.json"):
+                content = source.objects.get(path)
+                if content is not None:
+                    self.objects.put(path, content)
+        self.objects.put_json(evidence.path, evidence.to_json())
+
     def report(self, report: str) -> tuple[str, bytes] | None:
         """Give the id of the DAG that made a report, and its HTML; None when there is no such report.
 

@@ -42,15 +42,39 @@ TRUSTED = (
 )
 
 
+_NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
+
+
 def manifest(folder: Path) -> dict[str, str]:
     """Give the SHA-256 of every file of a model directory, by its path within it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / _NOTE)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def manifest_digest(folder: Path) -> str:
     """Give one digest for a whole model directory, as 64 hexadecimal digits."""
     return digest(manifest(folder))
+
+
+def save(fitted: Any, folder: Path, *, example: Any, requirements: list[str]) -> None:
+    """Write a scikit-learn classifier as a model directory of MLflow's that :func:`load` reads again.
+
+    :param example: a frame of the model's input, for the signature; its values are not kept.
+    :param requirements: pip requirements; MLflow would spend eight seconds to find them out.
+    """
+    import_skops()
+    import mlflow.sklearn
+    from mlflow.models import infer_signature
+
+    mlflow.sklearn.save_model(
+        fitted,
+        folder,
+        serialization_format="skops",
+        skops_trusted_types=list(TRUSTED),
+        pip_requirements=requirements,
+        signature=infer_signature(example, fitted.predict_proba(example)[:, 1]),
+        pyfunc_predict_fn="predict_proba",
+    )
 
 
 def load(folder: Path, *, name: str, wanted: str | None) -> Any:

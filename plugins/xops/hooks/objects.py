@@ -80,6 +80,14 @@ class Objects:
             pages = obstore.list(self._store, prefix, offset=after or None)
             return sorted(str(meta["path"]) for page in pages for meta in page)
 
+    def folders(self, prefix: str) -> list[str]:
+        """Give the names one level below ``prefix`` (ending in a slash) that have objects below them, sorted."""
+        import obstore
+
+        with answering(self.what):
+            found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+
     def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
         import obstore
