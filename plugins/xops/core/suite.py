@@ -154,13 +154,16 @@ PLANNED: Mapping[str, Planned] = {
 }
 
 
-def compile_expectation(expectation: Mapping[str, Any], columns: Sequence[Column]) -> Plan | None:
+def compile_expectation(
+    expectation: Mapping[str, Any], columns: Sequence[Column], known: Mapping[str, Planned] = PLANNED
+) -> Plan | None:
     """Plan how an expectation is decided by aggregates; None when Great Expectations has to.
 
     :param expectation: its configuration: ``type`` and ``kwargs``.
     :param columns: the table's columns, in their order.
+    :param known: how each type of expectation is planned.
     """
-    planned, kwargs = PLANNED.get(expectation["type"]), expectation.get("kwargs") or {}
+    planned, kwargs = known.get(expectation["type"]), expectation.get("kwargs") or {}
     given = {name: value for name, value in kwargs.items() if value is not None}
     if planned is None or not planned.arguments >= set(kwargs):
         return None

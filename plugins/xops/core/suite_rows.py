@@ -79,7 +79,7 @@ def plan_unique(question: Question) -> Plan:
 
 def plan_compound_unique(question: Question) -> Plan:
     """``expect_compound_columns_to_be_unique``."""
-    columns, counted = _listed(question, *(kind for kind in SCALARS if kind is not Kind.FLOAT32))
+    columns, counted = listed_columns(question, *(kind for kind in SCALARS if kind is not Kind.FLOAT32))
     return _plan_repeated(question, [column.sql for column in columns], counted, question.rows(*counted))
 
 
@@ -122,7 +122,7 @@ def plan_pair(question: Question, condition: Callable[[str, str], str]) -> Plan:
 
 def plan_sum(question: Question) -> Plan:
     """``expect_multicolumn_sum_to_equal``."""
-    columns, counted = _listed(question, *NUMBERS)
+    columns, counted = listed_columns(question, *NUMBERS)
     total = question.kwargs["sum_total"]
     if not is_number(total):
         raise NotCompiled
@@ -132,7 +132,7 @@ def plan_sum(question: Question) -> Plan:
 
 def plan_unique_within_record(question: Question) -> Plan:
     """``expect_select_column_values_to_be_unique_within_record``."""
-    columns, counted = _listed(question, *NUMBERS, Kind.STRING)
+    columns, counted = listed_columns(question, *NUMBERS, Kind.STRING)
     if len({column.kind in NUMBERS for column in columns}) > 1:
         raise NotCompiled
     pairs = combinations(columns, 2)
@@ -150,7 +150,7 @@ def _plan_records(question: Question, counted: Sequence[str], fine: str) -> Plan
     return Plan((rows, present, unexpected), answer)
 
 
-def _listed(question: Question, *kinds: Kind) -> tuple[list[Column], list[str]]:
+def listed_columns(question: Question, *kinds: Kind) -> tuple[list[Column], list[str]]:
     """Give the columns of ``column_list`` and the conditions under which a row counts."""
     names = question.kwargs["column_list"]
     if not isinstance(names, list) or len(names) < 2 or len(set(names)) < len(names):  # noqa: PLR2004 - a pair at least

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xops.core.regex_dialect import translate
+from xops.core.regex_dialect import RE2, RegexDialect, translate
 from xops.core.suite_plan import (
     EVERY,
     NUMBERS,
@@ -122,23 +122,29 @@ def plan_lengths_equal(question: Question) -> Plan:
 def plan_regex(question: Question, *, wanted: bool) -> Plan:
     """``expect_column_values_to_match_regex`` (``wanted``) and ``..._to_not_match_regex``."""
     column = question.column(*TEXTS)
-    found = _matches(column, question.kwargs["regex"])
+    found = matches(column, question.kwargs["regex"])
     return plan_values(question, column, found if wanted else f"NOT {found}")
 
 
 def plan_regex_list(question: Question, *, wanted: bool) -> Plan:
     """``expect_column_values_to_match_regex_list`` (``wanted``) and ``..._to_not_match_regex_list``."""
-    column, patterns = question.column(*TEXTS), question.kwargs["regex_list"]
-    match_on = question.kwargs.get("match_on", "any")
-    if not isinstance(patterns, list) or not patterns or match_on not in ("any", "all"):
-        raise NotCompiled
-    word = " AND " if wanted and match_on == "all" else " OR "
-    found = "(" + word.join(_matches(column, pattern) for pattern in patterns) + ")"
+    column = question.column(*TEXTS)
+    patterns, word = listed_patterns(question, "regex_list", wanted=wanted)
+    found = "(" + word.join(matches(column, pattern) for pattern in patterns) + ")"
     return plan_values(question, column, found if wanted else f"NOT {found}")
 
 
-def _matches(column: Column, pattern: Any) -> str:
-    expression = translate(pattern) if is_text(pattern) else None
+def listed_patterns(question: Question, argument: str, *, wanted: bool) -> tuple[list[Any], str]:
+    """Give the patterns of a list, and the SQL word that joins what each of them finds."""
+    patterns, match_on = question.kwargs[argument], question.kwargs.get("match_on", "any")
+    if not isinstance(patterns, list) or not patterns or match_on not in ("any", "all"):
+        raise NotCompiled
+    return patterns, " AND " if wanted and match_on == "all" else " OR "
+
+
+def matches(column: Column, pattern: Any, dialect: RegexDialect = RE2) -> str:
+    """Give the condition that a regular expression is found in a column's value."""
+    expression = translate(pattern, dialect) if is_text(pattern) else None
     if expression is None:
         raise NotCompiled
     return f"regexp_matches({column.sql}, {text(expression)})"

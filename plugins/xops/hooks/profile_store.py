@@ -50,6 +50,24 @@ class ProfileStore:
 
         return self._kept(profile_digest([version], spec), scanned)
 
+    def pinned(self, about: str, profiler: str, decide: Callable[[], ProfileSpec]) -> ProfileSpec:
+        """Give the bins that all profiles of a dataset share, so that they add up; decided at the first one.
+
+        :param about: the dataset.
+        :param profiler: the version of the counting; another one has bins of its own.
+        """
+        path = f"profiles/pinned/{digest([about, profiler])}.json"
+        document = self.objects.get_json(path)
+        if document is None:
+            self.objects.create_json(path, decide().to_json())
+            document = self.objects.get_json(path)
+        return ProfileSpec.from_json(document)
+
+    def keep(self, profile: Profile) -> str:
+        """Keep a profile that came of a scan, and give its digest."""
+        self.objects.put_json(f"profiles/{profile.digest}.json", profile.to_json())
+        return profile.digest
+
     def _kept(self, name: str, scanned: Callable[[], Profile]) -> Profile:
         path = f"profiles/{name}.json"
         document = self.objects.get_json(path)

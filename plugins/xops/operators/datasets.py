@@ -87,26 +87,66 @@ class StageDataOperator(XopsOperator):
 
 
 class DataTestOperator(CheckOperator):
-    """Test a data version by a Great Expectations suite.
+    """Test a data version, or a table of a database where it is, by a Great Expectations suite.
+
+    Of a table, all that the database can decide is one SELECT, in a transaction that only reads and sees one state.
 
     :param version: the data version, as StageDataOperator returns it (templated).
     :param suite: path of the suite's JSON (templated). A suite is code that a person reviewed: never take it from
         params or XCom.
     :param iceberg_conn_id: connection of the catalog.
+    :param table: instead of ``version``, a table or view as its database writes it, ``schema.table`` (templated).
+    :param sql_conn_id: connection of that database.
+    :param batch: a name for the evidence of this run of the table's test (templated).
+    :param profile: whether that SELECT also makes the table's profile, which is kept. The bins are pinned at the first
+        profile, which takes up to two further statements.
+    :param time_limit: seconds after which the database cancels a statement; what it was for is then unknown.
+    :param fetch_rows: up to how many rows are fetched for expectations that only Great Expectations can decide; of a
+        table that has more these are unknown.
     :param gate: see :class:`~xops.operators.base.CheckOperator`; ``fail`` by default.
     :returns: the evidence.
     """
 
-    template_fields = ("version", "suite")
+    template_fields = ("version", "suite", "table", "batch")
 
-    def __init__(self, *, version: Any, suite: str, iceberg_conn_id: str = "iceberg_default", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        suite: str,
+        version: Any = None,
+        iceberg_conn_id: str = "iceberg_default",
+        table: str = "",
+        sql_conn_id: str = "",
+        batch: str = "",
+        profile: bool = False,
+        time_limit: float = 600,
+        fetch_rows: int = 10_000,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.version = version
         self.suite = suite
         self.iceberg_conn_id = iceberg_conn_id
+        self.table = table
+        self.sql_conn_id = sql_conn_id
+        self.batch = batch
+        self.profile = profile
+        self.time_limit = time_limit
+        self.fetch_rows = fetch_rows
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
-        """Run the suite on the batch's rows."""
+        """Run the suite on the rows."""
+        if not self.table and not self.sql_conn_id:
+            return self._judge_version()
+        if self.version is not None or not (self.table and self.sql_conn_id):
+            raise Misconfigured("either a version, or a table and its sql_conn_id were wanted")
+        from xops.operators.tables_in_place import TableTest
+
+        bounds = {"time_limit": self.time_limit, "fetch_rows": self.fetch_rows}
+        test = TableTest(self.table, self.sql_conn_id, self.suite, **bounds, profile=self.profile, batch=self.batch)
+        return test.judge(store)
+
+    def _judge_version(self) -> Judged:
         from xops.checks.expectation_suite import read_suite, validate
         from xops.hooks.dataset_store import store_of
 

@@ -1,6 +1,6 @@
 import pytest
 
-from xops.core.regex_dialect import translate
+from xops.core.regex_dialect import ascii_dialect, translate
 
 pytestmark = pytest.mark.unit
 
@@ -36,3 +36,17 @@ def test_what_both_dialects_have_is_translated(python, re2):
 )  # fmt: skip
 def test_what_the_dialects_could_read_differently_is_not(python):
     assert translate(python) is None
+
+
+@pytest.mark.parametrize(
+    ("python", "ascii_only"),
+    [
+        (r"^\d{2}\s$", r"^[0-9]{2}[\x1c- \t-\r](?:\n?$)"),
+        (r"[^\w-]", r"[^0-9A-Za-z_-]"),
+        (r"\v", None),
+        ("a{300}", None),
+        ("$?", None),
+    ],
+)
+def test_what_databases_read_alike_is_translated(python, ascii_only):
+    assert translate(python, ascii_dialect("$")) == ascii_only

@@ -1,0 +1,119 @@
+"""Data tests of a table where it is: its database decides what one SELECT can, Great Expectations a bounded rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xops.checks.expectation_suite import validate_in_gx
+from xops.core.errors import Unmeasured
+from xops.core.row_conditions import columns_in, read_condition
+from xops.core.suite import compile_expectation, entry_of, is_trusted, may_run_in_gx, refuse_code
+from xops.core.suite_plan import EVERY, Answer
+from xops.core.suite_standard import planned_in
+
+if TYPE_CHECKING:
+    from xops.core.profile_spec import ProfileSpec
+    from xops.core.profiles import Profile
+    from xops.core.suite_plan import Plan
+    from xops.engines.sql_scan import SqlScan
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What was found of a table.
+
+    :param entries: for each expectation of the suite, in its order, the entry of the validation result.
+    :param rows: the table's rows; None where they were not counted.
+    :param profile: the profile, if one was asked for and made.
+    """
+
+    entries: Sequence[Entry]
+    rows: int | None
+    profile: Profile | None = None
+
+
+def validate_table(
+    scan: SqlScan,
+    suite: Mapping[str, Any],
+    *,
+    profile: Callable[[], ProfileSpec] | None = None,
+    fetch_rows: int = 10_000,
+) -> Tested:
+    """Run a suite on a table: one SELECT for all that the database can decide, and for the profile.
+
+    What is left goes to Great Expectations with the rows of the columns it names, unless the table has more than
+    ``fetch_rows`` rows: then it is not decided, and its entry says so. A statement that did not end leaves every
+    expectation that it was for undecided.
+
+    :param profile: gives the bins of the profile; without it none is made.
+    :raises Misconfigured: as :func:`~xops.checks.expectation_suite.validate`.
+    """
+    refuse_code(suite)
+    asked = suite["expectations"]
+    known = planned_in(scan.session.dialect.end_of_text)
+    plans = [compile_expectation(one, scan.columns, known) for one in asked]
+    asks = dict.fromkeys([EVERY, *(ask for plan in plans if plan for ask in plan.asks)])
+    try:
+        scanned = scan.scan({ask: ask for ask in asks}, profile() if profile else None)
+    except Unmeasured as reason:
+        return Tested([_of_schema(one, plan, str(reason)) for one, plan in zip(asked, plans, strict=True)], None)
+    answers = [plan.answer(scanned.values) if plan else None for plan in plans]
+    entries = [entry_of(one, answer) if answer else None for one, answer in zip(asked, answers, strict=True)]
+    rows = int(scanned.values[EVERY])
+    left = [place for place, entry in enumerate(entries) if entry is None]
+    for place, entry in zip(left, _left(scan, suite, [asked[place] for place in left], rows, fetch_rows), strict=True):
+        entries[place] = entry
+    return Tested([entry for entry in entries if entry is not None], rows, scanned.profile)
+
+
+def _left(
+    scan: SqlScan, suite: Mapping[str, Any], asked: Sequence[Entry], rows: int, fetch_rows: int
+) -> list[dict[str, Any]]:
+    """Let Great Expectations decide, if the table is small enough to be fetched."""
+    reason = ""
+    if rows > fetch_rows:
+        reason = f"the database cannot decide it, and {rows} rows are more than the {fetch_rows} that may be fetched"
+    allowed = [one for one in asked if not reason and may_run_in_gx(suite, one)]
+    found: list[Any] = []
+    if allowed:
+        try:
+            table = scan.rows(_columns_of(scan, suite, allowed), fetch_rows)
+            found = list(validate_in_gx(table, suite, allowed))
+        except Unmeasured as error:
+            reason, allowed = str(error), []
+    entries = dict(zip(map(id, allowed), found, strict=True))
+    reason = reason or "Great Expectations gave no result for it"
+    return [entries.get(id(one)) or entry_of(one, Answer(success=False, error=reason)) for one in asked]
+
+
+def _columns_of(scan: SqlScan, suite: Mapping[str, Any], asked: Sequence[Entry]) -> list[str]:
+    """Give the columns that expectations read: those whose names are in their arguments, or all if there are none."""
+    names = [column.name for column in scan.columns]
+    wanted: set[str] = set()
+    for one in asked:
+        kwargs = one.get("kwargs") or {}
+        if is_trusted(suite) and kwargs.get("row_condition"):
+            return names
+        condition = read_condition(kwargs)
+        read = _texts_in(kwargs) | (columns_in(condition) if condition else set())
+        if not read & set(names):
+            return names
+        wanted |= read
+    return [name for name in names if name in wanted]
+
+
+def _texts_in(value: Any) -> set[str]:
+    if isinstance(value, str):
+        return {value}
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return {text for part in parts for text in _texts_in(part)}
+
+
+def _of_schema(asked: Entry, plan: Plan | None, reason: str) -> dict[str, Any]:
+    """Give the entry of what the schema alone decides; of all else, that it was not measured."""
+    answer = plan.answer({}) if plan and not plan.asks else None
+    return entry_of(asked, answer or Answer(success=False, error=reason))
