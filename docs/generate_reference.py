@@ -124,7 +124,7 @@ def _operators() -> list[str]:
 def _waiting() -> list[str]:
     """Give the sensors, and the triggers that an asset may be watched by."""
     parts = []
-    for place in ("sensors/datasets", "sensors/models", "triggers/watching"):
+    for place in ("sensors/datasets", "sensors/anomalies", "sensors/models", "triggers/watching"):
         parts.append(f"## `xops.{place.replace('/', '.')}`\n")
         classes = _classes(PACKAGE / f"{place}.py").values()
         public = [node for node in classes if next(map(_source, node.bases)) in ("XopsSensor", "WatchTrigger")]

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from xops.hooks import batch_history
 from xops.hooks.iceberg_tables import IcebergHook
 from xops.operators.anomalies import AnomalyCheckOperator
+from xops.sensors.anomalies import AnomalySensor
 
 pytestmark = pytest.mark.integration
 
@@ -134,3 +135,20 @@ def test_a_table_that_has_no_batch_yet_is_being_learnt(tmp_path, monkeypatch):
 def test_what_cannot_be_measured_is_refused(table, arguments, said):
     with pytest.raises(AirflowFailException, match=said):
         check(staged(31), **arguments)
+
+
+def test_the_sensor_waits_until_the_newest_published_batch_is_ordinary(tmp_path, monkeypatch):
+    monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path)
+    monkeypatch.setattr("xops.core.anomalies.LEARNING", 3)
+    monkeypatch.setattr("xops.core.surprise.LEARNING", 3)
+    sensor = AnomalySensor(task_id="ordinary", table=TABLE, deferrable=False)
+    assert not sensor.poke({})
+    for day in range(4):
+        IcebergHook().publish(staged(day))
+    assert not sensor.poke({})
+    odd = staged(4, rows=40)
+    assert check(odd, gate="record", columns=["amount"])["outcome"] == "fail"
+    IcebergHook().publish(odd)
+    assert not sensor.poke({})
+    check(staged(4), columns=["amount"])
+    assert sensor.poke({}).xcom_value["batch"] == name(4)

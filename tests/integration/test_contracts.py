@@ -2,16 +2,20 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from xops.checks.contract_file import arrow_schema, columns_of_schema, load_contract
-from xops.core.column_types import from_arrow
+from xops.checks.expectation_suite import read_suite, validate
+from xops.core.column_types import fits, from_arrow
 from xops.core.contract import typed_columns
 from xops.core.errors import Misconfigured
+from xops.core.expectations import judge_expectations
 from xops.core.schema_changes import Column
 from xops.hooks.iceberg_tables import IcebergHook
 from xops.operators.datasets import DataTestOperator
@@ -19,6 +23,7 @@ from xops.operators.schema import SchemaCheckOperator
 
 pytestmark = pytest.mark.integration
 
+FLIGHTS = Path(__file__).parents[2] / "include"
 ORDERS = """
 apiVersion: v3.1.0
 kind: DataContract
@@ -211,3 +216,22 @@ def test_a_batch_is_read_by_the_contracts_schema(written):
     rows = orders(amount=pa.array([1, 2], pa.int32()))
     schema = arrow_schema(typed_columns(load_contract(written()), columns_of_schema(rows.schema)))
     assert rows.cast(schema).schema.field("amount") == pa.field("amount", pa.float64(), nullable=False)
+
+
+@pytest.mark.parametrize("month", sorted(FLIGHTS.glob("data/flights/*.parquet")), ids=lambda path: path.stem)
+def test_the_contract_of_the_flights_holds_of_the_sample_data(month):
+    path = str(FLIGHTS / "contracts" / "flights.odcs.yaml")
+    rows, contract, suite = pq.read_table(month), load_contract(path), read_suite(path)
+    verdict = judge_expectations(
+        suite["expectations"],
+        validate(rows, suite),
+        columns=rows.column_names,
+        rows=rows.num_rows,
+        subject="s",
+        facts={},
+    )
+    assert [str(finding) for finding in verdict.failed] == []
+    found = {column.name: column.type for column in columns_of_schema(rows.schema)}
+    assert [column.name for column in contract.columns if not fits(found[column.name], column.type)] == []
+    assert len(found) == len(contract.columns)
+    assert contract.outside == ()

@@ -55,6 +55,21 @@ def fresh_data(*, table: str, within: float, iceberg_conn_id: str) -> dict[str, 
     return published.to_json() | {"published_at": moment.isoformat()} if age <= within else None
 
 
+def ordinary_data(*, table: str, iceberg_conn_id: str) -> dict[str, Any] | None:
+    """Give what readers see as soon as the newest check of its newest batch found nothing unusual."""
+    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.iceberg_tables import IcebergHook
+
+    lake = IcebergHook(iceberg_conn_id)
+    published = lake.published(table)
+    batches = list(lake.batches(published)) if published else []
+    if published is None or not batches:
+        return None
+    evidence = EvidenceStore().latest("anomaly", table, batches[-1])
+    ordinary = evidence is not None and evidence.verdict.outcome.passes
+    return published.to_json() | {"batch": batches[-1]} if ordinary else None
+
+
 def alias_set(*, model: str, alias: str, after: str, mlflow_conn_id: str) -> dict[str, Any] | None:
     """Give the model version of an alias as soon as there is one other than ``after``.
 
@@ -88,6 +103,7 @@ def mlflow_alias(model: str, alias: str, mlflow_conn_id: str) -> str | None:
 QUESTIONS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "version": version_there,
     "freshness": fresh_data,
+    "ordinary": ordinary_data,
     "alias": alias_set,
 }
 

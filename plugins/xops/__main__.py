@@ -1,0 +1,7 @@
+"""``python -m xops``."""
+
+import sys
+
+from xops.cli import main
+
+sys.exit(main())
