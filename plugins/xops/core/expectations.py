@@ -19,6 +19,7 @@ def judge_expectations(
     rows: int | None,
     subject: str,
     facts: Mapping[str, Any],
+    untested: Sequence[str] = (),
 ) -> Verdict:
     """Turn the results of a suite into a verdict with one finding for every expectation asked for.
 
@@ -29,10 +30,12 @@ def judge_expectations(
     :param results: for each of them the validation result's entry, in the same order; None where there is none.
     :param columns: the table's columns.
     :param rows: the table's number of rows; None where they could not be counted.
+    :param untested: what a contract asks for and its suite does not test; each is a warning.
     """
     findings = [_finding(asked, result, columns, rows) for asked, result in zip(suite, results, strict=True)]
     if rows == 0:
         findings.insert(0, Finding("row_count", "dataset", Outcome.UNKNOWN, 0, reason="the batch has no rows"))
+    findings += [Finding("contract", place, Outcome.WARN, reason=f"{place}: not tested") for place in untested]
     return Verdict("data_test", subject, tuple(findings), {**facts, "rows": rows})
 
 

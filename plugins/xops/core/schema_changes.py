@@ -95,6 +95,14 @@ def changes(before: Sequence[Column], after: Sequence[Column]) -> list[Changed]:
     return found + _reordered(before, after)
 
 
+def refused(before: Sequence[Column], after: Sequence[Column], allowed: Collection[Change]) -> list[Changed]:
+    """Give the changes from one schema to another that are not allowed, for whoever is to carry the others out.
+
+    :param allowed: as :attr:`xops.core.contract.Contract.allowed` has them.
+    """
+    return [changed for changed in changes(before, after) if changed.change not in allowed]
+
+
 def judge_schema(
     before: Sequence[Column],
     after: Sequence[Column],

@@ -236,6 +236,11 @@ def may_run_in_gx(suite: Mapping[str, Any], expectation: Mapping[str, Any]) -> b
     return condition is None or all(name.isidentifier() for name in columns_in(condition))
 
 
+def untested(suite: Mapping[str, Any]) -> list[str]:
+    """Give what the contract that a suite was made from asks for, and the suite does not test; of others nothing."""
+    return list(((suite.get("meta") or {}).get("xops") or {}).get("outside") or ())
+
+
 def is_trusted(suite: Mapping[str, Any]) -> bool:
     """Whether the suite's own ``meta`` says that a person has reviewed it as code."""
     return ((suite.get("meta") or {}).get("xops") or {}).get("trusted") is True

@@ -11,6 +11,7 @@ from xops.core.evidence import slug
 from xops.core.expectations import judge_expectations
 from xops.core.gate import admit
 from xops.core.strict_json import dumps
+from xops.core.suite import untested
 from xops.core.versions import DataVersion
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
 
@@ -92,8 +93,8 @@ class DataTestOperator(CheckOperator):
     Of a table, all that the database can decide is one SELECT, in a transaction that only reads and sees one state.
 
     :param version: the data version, as StageDataOperator returns it (templated).
-    :param suite: path of the suite's JSON (templated). A suite is code that a person reviewed: never take it from
-        params or XCom.
+    :param suite: path of the suite's JSON, or of a contract's YAML (templated). A suite is code that a person reviewed:
+        never take it from params or XCom.
     :param iceberg_conn_id: connection of the catalog.
     :param table: instead of ``version``, a table or view as its database writes it, ``schema.table`` (templated).
     :param sql_conn_id: connection of that database.
@@ -161,6 +162,7 @@ class DataTestOperator(CheckOperator):
             rows=rows.num_rows,
             subject=version.name,
             facts={"version": version.to_json(), "suite": suite.get("name", self.suite)},
+            untested=untested(suite),
         )
         return Judged(verdict, version.table, version.batch)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured
 from xops.core.evidence import digest
 from xops.core.expectations import judge_expectations
+from xops.core.suite import untested
 from xops.operators.base import Judged
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class TableTest:
             rows=tested.rows,
             subject=about,
             facts=facts,
+            untested=untested(suite),
         )
         return Judged(verdict, about, self.batch)
 

@@ -7,7 +7,10 @@ from xops.core.contract import read_contract, typed_columns
 from xops.core.contract_rules import Rule
 from xops.core.contradictions import contradictions
 from xops.core.errors import Misconfigured
+from xops.core.expectations import judge_expectations
 from xops.core.schema_changes import COMPATIBLE, Change, Column
+from xops.core.suite import untested
+from xops.core.verdict import Outcome
 
 pytestmark = pytest.mark.unit
 
@@ -179,6 +182,15 @@ def test_a_suite_carries_places_notes_and_the_oldest_moment_allowed():
 def test_what_is_outside_the_subset_is_named(document, place):
     (said,) = read_contract(document).outside
     assert place in said
+
+
+def test_a_data_test_warns_of_what_the_suite_of_a_contract_leaves_out():
+    suite = read_contract(contract(prop(quality=[{"type": "sql", "query": "select 1"}]))).suite(NOON)
+    verdict = judge_expectations([], [], columns=["a"], rows=1, subject="s", facts={}, untested=untested(suite))
+    (finding,) = verdict.findings
+    assert finding.outcome is Outcome.WARN
+    assert finding.reason == "schema[0].properties[0] (a).quality[0]: sql: outside the subset: not tested"
+    assert untested({"expectations": []}) == []
 
 
 def test_what_is_said_of_the_dataset_and_is_outside_the_subset_is_named():

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xops.core.column_types import FAMILIES, fits, from_arrow, from_sql, widens
-from xops.core.schema_changes import Change, Column, changes, first_of_its_table, judge_schema
+from xops.core.schema_changes import COMPATIBLE, Change, Column, changes, first_of_its_table, judge_schema, refused
 from xops.core.verdict import Outcome
 
 pytestmark = pytest.mark.unit
@@ -139,6 +139,12 @@ def test_only_the_columns_that_moved_are_reordered():
     names = [Column(name, "date") for name in "abcde"]
     found = changes(names, [names[4], *names[:4]])
     assert [(change.column, change.before, change.after) for change in found] == [("e", 4, 0)]
+
+
+def test_what_is_not_allowed_is_refused():
+    before, after = [Column("a", "int32"), Column("b", "date")], [Column("a", "int64"), Column("c", "string")]
+    assert [one.change for one in refused(before, after, COMPATIBLE)] == [Change.REMOVED]
+    assert refused(before, after, list(Change)) == []
 
 
 def test_nothing_to_compare_is_not_a_pass():
