@@ -1,0 +1,231 @@
+WITH source AS (
+  SELECT
+    `id` AS r0,
+    `Größe` AS r1,
+    `s` AS r2,
+    `"; drop table x; --` AS r3,
+    `day` AS r4,
+    `ok` AS r5
+  FROM `shop`.`Orders "2026"`
+), batch AS (
+  SELECT
+    r0 AS c0,
+    NULLIF(CAST(r1 AS DOUBLE), CAST('NaN' AS DOUBLE)) AS c1,
+    r2 AS c2,
+    r3 AS c3,
+    r4 AS c4,
+    r5 AS c5
+  FROM source
+), step0 AS (
+  SELECT
+    *,
+    COUNT(*) OVER (PARTITION BY (
+      TRUE AND NOT c0 IS NULL
+    ), c0) AS w0,
+    COUNT(*) OVER (
+      PARTITION BY (
+        COALESCE(c0 > 1, FALSE) AND (
+          NOT c0 IS NULL OR NOT c1 IS NULL
+        )
+      ), c0, c1
+    ) AS w1,
+    COUNT(*) OVER (PARTITION BY (
+      TRUE AND NOT c1 IS NULL
+    )) AS w2,
+    COUNT(*) OVER (PARTITION BY (
+      TRUE AND NOT c2 IS NULL
+    ), c2) AS w3,
+    STDDEV_SAMP(
+      CASE
+        WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+        THEN CAST('Infinity' AS DOUBLE)
+        ELSE CAST(c1 AS DOUBLE)
+      END
+    ) OVER (PARTITION BY (
+      TRUE AND NOT c1 IS NULL
+    )) AS w4,
+    ROW_NUMBER() OVER (PARTITION BY (
+      TRUE AND NOT c1 IS NULL
+    ) ORDER BY c1 NULLS LAST) AS w5,
+    AVG(
+      CASE
+        WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+        THEN CAST('Infinity' AS DOUBLE)
+        ELSE CAST(c1 AS DOUBLE)
+      END
+    ) OVER (PARTITION BY (
+      TRUE AND NOT c1 IS NULL
+    )) AS w6
+  FROM batch
+), step1 AS (
+  SELECT
+    *,
+    DENSE_RANK() OVER (PARTITION BY (
+      TRUE AND NOT c2 IS NULL
+    ) ORDER BY w3 DESC, c2 NULLS LAST) AS w7,
+    MAX(w3) OVER (PARTITION BY (
+      TRUE AND NOT c2 IS NULL
+    )) AS w8
+  FROM step0
+)
+SELECT
+  COUNT(*) AS m0,
+  COUNT(*) FILTER(WHERE
+    NOT c0 IS NULL) AS m1,
+  COUNT(*) FILTER(WHERE
+    NOT c0 IS NULL AND w0 > 1) AS m2,
+  COUNT(*) FILTER(WHERE
+    COALESCE(c0 > 1, FALSE)) AS m3,
+  COUNT(*) FILTER(WHERE
+    COALESCE(c0 > 1, FALSE) AND (
+      NOT c0 IS NULL OR NOT c1 IS NULL
+    )) AS m4,
+  COUNT(*) FILTER(WHERE
+    COALESCE(c0 > 1, FALSE) AND (
+      NOT c0 IS NULL OR NOT c1 IS NULL
+    ) AND w1 > 1) AS m5,
+  COUNT(c4) AS m6,
+  COUNT(*) FILTER(WHERE
+    NOT (
+      c4 <= CAST('2026-01-01 00:00:00' AS TIMESTAMP_NTZ)
+    )) AS m7,
+  COUNT(c2) AS m8,
+  COUNT(*) FILTER(WHERE
+    NOT (
+      (
+        c2 IN ('it\'s', 'a\\b', 'ü')
+      )
+    )) AS m9,
+  COUNT(*) FILTER(WHERE
+    NOT (
+      (
+        c2 RLIKE '^[A-Z]{2}[0-9]+(?:\\n?\\z)'
+      )
+    )) AS m10,
+  COUNT(*) FILTER(WHERE
+    c2 RLIKE '[^\\x01-\\x7f]') AS m11,
+  COUNT(*) FILTER(WHERE
+    NOT (
+      (
+        c2 LIKE 'a_%'
+      )
+    )) AS m12,
+  COUNT(*) FILTER(WHERE
+    NOT (
+      LENGTH(c2) = 2
+    )) AS m13,
+  COUNT(c1) AS m14,
+  STDDEV_SAMP(
+    CASE
+      WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+      THEN CAST('Infinity' AS DOUBLE)
+      ELSE CAST(c1 AS DOUBLE)
+    END
+  ) AS m15,
+  COUNT(*) FILTER(WHERE
+    NOT c1 IS NULL AND ABS(CAST(c1 AS DOUBLE) - w6) >= 3 * w4) AS m16,
+  AVG(
+    CASE
+      WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+      THEN CAST('Infinity' AS DOUBLE)
+      ELSE CAST(c1 AS DOUBLE)
+    END
+  ) FILTER(WHERE
+    NOT c1 IS NULL AND 2 * w5 BETWEEN w2 AND w2 + 2) AS m17,
+  AVG(
+    CASE
+      WHEN ABS(CAST(c3 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+      THEN CAST('Infinity' AS DOUBLE)
+      ELSE CAST(c3 AS DOUBLE)
+    END
+  ) AS m18,
+  COUNT(c3) AS m19,
+  SUM(CAST(c0 AS DECIMAL(38, 0))) AS m20,
+  COUNT(c0) AS m21,
+  CAST((
+    MAX(c4)
+  ) AS STRING) AS m22,
+  MIN(CAST(c5 AS INT)) AS m23,
+  COUNT(c5) AS m24,
+  MAX(c1) FILTER(WHERE
+    NOT c1 IS NULL
+    AND w5 - 1 = FLOOR((
+      CAST(0.9 AS DOUBLE) * (
+        w2 - 1
+      )
+    )) + CASE
+      WHEN (
+        CAST(0.9 AS DOUBLE) * (
+          w2 - 1
+        )
+      ) - FLOOR((
+        CAST(0.9 AS DOUBLE) * (
+          w2 - 1
+        )
+      )) > 0.5
+      OR (
+        (
+          CAST(0.9 AS DOUBLE) * (
+            w2 - 1
+          )
+        ) - FLOOR((
+          CAST(0.9 AS DOUBLE) * (
+            w2 - 1
+          )
+        )) = 0.5
+        AND FLOOR((
+          CAST(0.9 AS DOUBLE) * (
+            w2 - 1
+          )
+        ) / 2) * 2 < FLOOR((
+          CAST(0.9 AS DOUBLE) * (
+            w2 - 1
+          )
+        ))
+      )
+      THEN 1
+      ELSE 0
+    END) AS m25,
+  MAX(w7) FILTER(WHERE
+    NOT c2 IS NULL AND w3 = w8) AS m26,
+  COLLECT_LIST(DISTINCT c2) FILTER(WHERE
+    NOT c2 IS NULL AND w3 = w8 AND w7 <= 1000) AS m27,
+  COUNT(DISTINCT c2) FILTER(WHERE
+    (
+      c2 IN ('a', 'b')
+    )) AS m28,
+  COUNT(DISTINCT c2) AS m29,
+  COUNT(*) FILTER(WHERE
+    (
+      NOT c0 IS NULL OR NOT c1 IS NULL
+    )) AS m30,
+  COUNT(*) FILTER(WHERE
+    (
+      NOT c0 IS NULL OR NOT c1 IS NULL
+    )
+    AND NOT (
+      (
+        NOT c0 IS NULL AND NOT c1 IS NULL AND c0 = c1
+      )
+    )) AS m31,
+  COUNT(*) FILTER(WHERE
+    (
+      NOT c0 IS NULL OR NOT c1 IS NULL
+    ) AND NOT (
+      c0 IS DISTINCT FROM c1
+    )) AS m32,
+  COUNT(*) FILTER(WHERE
+    (
+      NOT c0 IS NULL OR NOT c1 IS NULL
+    )
+    AND NOT (
+      COALESCE(
+        CAST(c0 AS DOUBLE) + CASE
+          WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+          THEN CAST('Infinity' AS DOUBLE)
+          ELSE CAST(c1 AS DOUBLE)
+        END = CAST(3 AS DOUBLE),
+        FALSE
+      )
+    )) AS m33
+FROM step1
