@@ -309,7 +309,7 @@ from xops.checks.expectation_suite import read_suite, validate
 import pyarrow.parquet as pq
 rows = pq.ParquetFile("include/data/flights/2013-01.parquet").read()  # read_table itself imports pandas
 found = validate(rows.append_column("batch", rows["carrier"]), read_suite("include/suites/flights.json"))
-heavy = [name for name in ("great_expectations", "pandas") if name in sys.modules]
+heavy = [name for name in ("great_expectations", "pandas", "sqlglot") if name in sys.modules]
 print(json.dumps([all(entry["success"] for entry in found), heavy]))
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT / "plugins")}
