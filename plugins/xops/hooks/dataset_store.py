@@ -100,9 +100,17 @@ class DatasetStore(Protocol):
 def store_of(table: str, *, iceberg_conn_id: str) -> DatasetStore:
     """Open the store of a dataset.
 
-    :param table: ``namespace.table`` of the Iceberg catalog that ``iceberg_conn_id`` names.
+    :param table: ``namespace.table`` of the Iceberg catalog that ``iceberg_conn_id`` names; ``sql://conn_id/schema.table``
+        for a table of a database; a folder or ``s3://conn_id@bucket/prefix`` for plain Parquet files.
     """
+    if table.startswith("sql://"):
+        from xops.hooks.sql_datasets import SqlDatasets
+
+        return SqlDatasets()
+    if "://" in table or table.startswith("/"):
+        from xops.hooks.parquet_prefixes import ParquetPrefixes
+
+        return ParquetPrefixes()
     from xops.hooks.iceberg_tables import IcebergHook
 
-    _ = table
     return IcebergHook(iceberg_conn_id)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
+    from sqlalchemy import Select
 
 _ROWS = 10_000
 _POSTGRES = {
@@ -23,11 +24,15 @@ _TIMESTAMPTZ, _NUMERIC = 1184, 1700
 
 
 def read_query(
-    conn_id: str, sql: str, types: Mapping[str, pa.DataType], name: str, parameters: Mapping[str, Any] | None = None
+    conn_id: str,
+    sql: str | Select[Any],
+    types: Mapping[str, pa.DataType],
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
 ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Give the schema and the record batches of a query's answer; one statement sees one state of the database.
 
-    :param sql: one SELECT. It is code: values from outside go into ``parameters``.
+    :param sql: one SELECT, as text or of SQLAlchemy. Text is code: values from outside go into ``parameters``.
     :param types: Arrow types of columns. Others have PostgreSQL's type, or elsewhere that of their first values.
     :param name: what the query is called in an error.
     :param parameters: values for the places that ``sql`` names ``:so``.
@@ -56,12 +61,16 @@ def dialect_of(name: str) -> str:
 
 
 def _batches(
-    conn_id: str, sql: str, types: Mapping[str, pa.DataType], name: str, parameters: Mapping[str, Any] | None
+    conn_id: str,
+    sql: str | Select[Any],
+    types: Mapping[str, pa.DataType],
+    name: str,
+    parameters: Mapping[str, Any] | None,
 ) -> Iterator[Any]:
     """Give the schema first, and then the record batches; the cursor is open in between."""
     from sqlalchemy import text
 
-    statement = text(sql if parameters else sql.replace(":", r"\:"))
+    statement = text(sql if parameters else sql.replace(":", r"\:")) if isinstance(sql, str) else sql
     what = f"source {name}"
     engine = engine_of(conn_id)
     try:

@@ -1,0 +1,407 @@
+"""Parquet prefixes and SQL tables as datasets: no reader sees a row before it may, and none is lost or doubled."""
+
+import secrets
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pyarrow as pa
+import pytest
+import sqlalchemy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xops.core.errors import Misconfigured, Refused, Unavailable
+from xops.core.writes import Write
+from xops.hooks.dataset_store import store_of
+from xops.hooks.objects import Objects
+
+pytestmark = pytest.mark.integration
+
+KINDS = ["folder", "S3", "SQL"]
+OVERWRITE = Write.of("overwrite", ["day"])
+UPSERT = Write.of("upsert", ["id"])
+
+
+class Dataset:
+    """A dataset, and what a test asks of it."""
+
+    def __init__(self, table):
+        self.table, self.store = table, store_of(table, iceberg_conn_id="iceberg_default")
+
+    def stage(self, batch, ids, *, day=1, ok=True, **more):
+        rows = pa.table({
+            "id": pa.array(ids, pa.int64()), "day": pa.array([day] * len(ids), pa.int64()), "ok": [ok] * len(ids),
+        })  # fmt: skip
+        return self.store.stage(rows, table=self.table, batch=batch, **more)
+
+    def land(self, batch, ids, **more):
+        return self.store.publish(self.stage(batch, ids, **more))
+
+    def seen(self):
+        """Give the ids that a reader sees, by batch."""
+        version = self.store.published(self.table)
+        seen = {}
+        for row in self.store.rows(version).to_pylist() if version else ():
+            seen.setdefault(row["batch"], []).append(row["id"])
+        return {batch: sorted(ids) for batch, ids in seen.items()}
+
+    def aside(self):
+        """Give the ids in quarantine, by batch."""
+        aside = {}
+        for version in self.store.quarantined(self.table):
+            aside.setdefault(version.batch, []).extend(self.store.rows(version)["id"].to_pylist())
+        return {batch: sorted(ids) for batch, ids in aside.items()}
+
+    def parted(self, version, failing):
+        """Give rows of a version that pass and that fail."""
+        rows = self.store.rows(version)
+        wrong = pa.array([row in failing for row in rows["id"].to_pylist()])
+        return {"passing": rows.filter(pa.compute.invert(wrong)), "failing": rows.filter(wrong)}
+
+
+def new_dataset(kind, tmp_path):
+    name = f"d{secrets.token_hex(6)}"
+    return Dataset({"folder": f"{tmp_path}/{name}", "S3": f"s3://xops_s3@evidence/{name}"}.get(
+        kind, f"sql://postgres_default/shop.{name}"
+    ))  # fmt: skip
+
+
+@pytest.fixture(params=KINDS)
+def dataset(request, tmp_path):
+    if request.param == "S3":
+        request.getfixturevalue("s3_at")(request.getfixturevalue("moto"))
+    if request.param == "SQL":
+        request.getfixturevalue("postgres")
+    return new_dataset(request.param, tmp_path)
+
+
+@pytest.fixture
+def in_sql(postgres, tmp_path):
+    return new_dataset("SQL", tmp_path)
+
+
+def test_a_staged_batch_is_seen_by_nobody_until_it_is_published(dataset):
+    staged = dataset.stage("2013-01", [1, 2], source="here")
+    assert dataset.store.published(dataset.table) is None
+    assert dataset.store.rows(staged, columns=["id"]).to_pydict() == {"id": [1, 2]}
+    assert dataset.store.rows(staged, batches=["2013-01"])["batch"].to_pylist() == ["2013-01"] * 2
+    assert dataset.store.source(staged) == "here"
+    published = dataset.store.publish(staged)
+    assert dataset.seen() == {"2013-01": [1, 2]}
+    assert (published.batch, published.branch, published.rows) == ("2013-01", "", 2)
+    assert dataset.store.published(dataset.table).snapshot == published.snapshot
+    assert dataset.store.schema(published).names == ["id", "day", "ok", "batch"]
+
+
+def test_publishing_again_changes_nothing(dataset):
+    staged = dataset.stage("2013-01", [1, 2])
+    once = dataset.store.publish(staged)
+    dataset.land("2013-02", [3])
+    assert dataset.store.publish(staged) == once
+    assert dataset.seen() == {"2013-01": [1, 2], "2013-02": [3]}
+
+
+def test_a_batch_delivered_again_takes_the_place_of_the_former(dataset):
+    first = dataset.stage("2013-01", [1, 2])
+    dataset.land("2013-01", [1, 3])
+    with pytest.raises(Misconfigured, match="another delivery of batch 2013-01 was staged in its place"):
+        dataset.store.publish(first)
+    dataset.land("2013-02", [4])
+    dataset.land("2013-01", [5])
+    assert dataset.seen() == {"2013-01": [5], "2013-02": [4]}
+
+
+def test_a_batch_set_aside_keeps_every_row_and_is_not_published(dataset):
+    dataset.land("2013-01", [1])
+    bad = dataset.stage("2013-02", [2, 3], ok=False)
+    assert dataset.store.quarantine(bad) == dataset.store.quarantine(bad)
+    with pytest.raises(Misconfigured, match="in quarantine"):
+        dataset.store.publish(bad)
+    assert dataset.seen() == {"2013-01": [1]}
+    assert dataset.aside() == {"2013-02": [2, 3]}
+    with pytest.raises(Refused, match="it was published"):
+        dataset.store.quarantine(landed(dataset, "2013-03", [4]))
+
+
+def landed(dataset, batch, ids):
+    staged = dataset.stage(batch, ids)
+    dataset.store.publish(staged)
+    return staged
+
+
+def test_failing_rows_are_set_aside_and_released_when_they_pass(dataset):
+    staged = dataset.stage("2013-01", [1, 2, 3, 4])
+    parts = dataset.parted(staged, {3, 4})
+    kept = dataset.store.split(staged, **parts)
+    assert dataset.store.split(staged, **parts) == kept
+    assert dataset.store.publish(kept).rows == 2
+    assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2]}, {"2013-01": [3, 4]})
+    (waiting,) = dataset.store.quarantined(dataset.table)
+    again = dataset.parted(waiting, {4})
+    released = dataset.store.release(waiting, **again)
+    assert dataset.store.release(waiting, **again) == released
+    assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2, 3]}, {"2013-01": [4]})
+
+
+def test_rows_of_an_earlier_delivery_are_not_released_over_a_later_one(dataset):
+    bad = dataset.stage("2013-01", [1, 2])
+    dataset.store.quarantine(bad)
+    dataset.land("2013-01", [5])
+    (waiting,) = dataset.store.quarantined(dataset.table)
+    with pytest.raises(Refused, match="a later delivery of batch 2013-01 was published"):
+        dataset.store.release(waiting, **dataset.parted(waiting, set()))
+    assert (dataset.seen(), dataset.aside()) == ({"2013-01": [5]}, {"2013-01": [1, 2]})
+
+
+def test_an_overwrite_takes_the_place_of_the_rows_of_its_partitions(dataset):
+    dataset.land("a", [1, 2], day=1, write=OVERWRITE)
+    dataset.land("b", [3], day=2, write=OVERWRITE)
+    dataset.land("c", [4], day=1, write=OVERWRITE)
+    assert dataset.seen() == {"b": [3], "c": [4]}
+
+
+def test_an_upsert_takes_the_place_of_earlier_rows_and_yields_to_later_ones(dataset):
+    dataset.land("2013-01", [1, 2], write=UPSERT)
+    dataset.land("2013-03", [2, 3], write=UPSERT)
+    late = dataset.land("2013-02", [1, 3, 4], write=UPSERT)
+    assert dataset.seen() == {"2013-02": [1, 4], "2013-03": [2, 3]}
+    assert late.rows == 2
+
+
+def test_rows_that_an_upsert_cannot_place_are_refused(dataset):
+    for ids in ([1, 1], [1, None]):
+        staged = dataset.stage("2013-01", ids, write=UPSERT)
+        with pytest.raises(Refused, match="1 rows of batch 2013-01 have no value in id, or one that another row has"):
+            dataset.store.publish(staged)
+    assert dataset.seen() == {}
+
+
+def test_what_does_not_fit_is_refused_and_changes_nothing(dataset):
+    dataset.land("2013-01", [1])
+    rows = {"id": pa.array(["x"]), "day": pa.array([1]), "ok": [True]}
+    for wrong, said in (
+        (rows, "id is string, the"),
+        ({"id": [1]}, "day is absent, the"),
+        ({**rows, "id": [1], "more": [1]}, "more is int64, the .* has no such column"),
+        ({**rows, "id": pa.array([], "int64"), "day": pa.array([], "int64"), "ok": pa.array([], "bool")}, "no rows"),
+        ({**rows, "id": [1], "batch": ["other"]}, "that name is taken"),
+    ):
+        with pytest.raises(Misconfigured, match=said):
+            dataset.store.stage(pa.table(wrong), table=dataset.table, batch="2013-02")
+    with pytest.raises(Misconfigured, match="has no column nothing to upsert by"):
+        dataset.stage("2013-02", [1], write=Write.of("upsert", "nothing"))
+    with pytest.raises(Misconfigured, match="no column nothing; it has id"):
+        dataset.store.rows(dataset.store.published(dataset.table), columns=["nothing"])
+    assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1]}, {})
+
+
+def test_two_batches_that_are_published_at_once_both_land(dataset):
+    batches = [f"2013-{month:02}" for month in range(1, 7)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda pair: dataset.land(pair[1], [pair[0]]), enumerate(batches)))
+    assert dataset.seen() == {batch: [place] for place, batch in enumerate(batches)}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def kill_at(monkeypatch):
+    """Give a function that ends the process at the n-th call that changes or asks the store, before or after it."""
+    state = {"left": 0}
+
+    def dying(original):
+        def call(*given, **more):
+            state["left"] -= 1
+            if state["left"] == 0:
+                raise Killed
+            answer = original(*given, **more)
+            state["left"] -= 1
+            if state["left"] == 0:
+                raise Killed
+            return answer
+
+        return call
+
+    for name in ("put", "create", "delete"):
+        monkeypatch.setattr(Objects, name, dying(getattr(Objects, name)))
+    monkeypatch.setattr(sqlalchemy.Connection, "execute", dying(sqlalchemy.Connection.execute))
+
+    def kill(call):
+        state["left"] = call
+
+    return kill
+
+
+def test_a_process_killed_anywhere_is_finished_by_its_retry(dataset, kill_at):
+    store = dataset.store
+    dataset.land("2013-00", [9, 10], write=UPSERT)
+    steps = {
+        "stage": lambda _: dataset.stage("2013-01", [1, 2, 3, 9], write=UPSERT),
+        "split": lambda made: store.split(made["stage"], **made["parts"]),
+        "publish": lambda made: store.publish(made["split"]),
+        "release": lambda made: (
+            store.release(store.quarantined(dataset.table)[0], **made["again"])
+            if store.quarantined(dataset.table)
+            else None
+        ),
+    }
+    made, killed = {}, 0
+    for name, step in steps.items():
+        for call in range(1, 200, 3 if name == "stage" else 2):
+            kill_at(call)
+            try:
+                made[name] = step(made)
+            except Killed:
+                killed += 1
+                continue
+            break
+        kill_at(0)
+        if name == "stage":
+            made["parts"] = dataset.parted(made["stage"], {3})
+        if name == "publish":
+            assert (dataset.seen(), dataset.aside()) == ({"2013-00": [10], "2013-01": [1, 2, 9]}, {"2013-01": [3]})
+            made["again"] = dataset.parted(store.quarantined(dataset.table)[0], set())
+    assert (dataset.seen(), dataset.aside()) == ({"2013-00": [10], "2013-01": [1, 2, 3, 9]}, {})
+    assert killed > 4
+
+
+ACTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["land", "land", "fail", "split", "release", "again"]), st.integers(0, 2), st.integers(1, 3)
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=ACTIONS)
+def test_every_row_is_published_or_in_quarantine_and_no_failed_row_is_seen(tmp_path, actions):
+    dataset = new_dataset("folder", tmp_path)
+    seen, aside, done, number, joins = {}, Counter(), [], 0, {}
+    for action, place, rows in actions:
+        batch, ids = f"b{place}", list(range(number, number + rows + 1))
+        number += rows + 1
+        if action == "land":
+            staged = dataset.stage(batch, ids)
+            done.append((staged, dataset.store.publish(staged)))
+            seen[batch] = ids
+        elif action == "fail":
+            dataset.store.quarantine(dataset.stage(batch, ids, ok=False))
+            aside.update(ids)
+        elif action == "split":
+            staged = dataset.stage(batch, ids)
+            dataset.store.publish(dataset.store.split(staged, **dataset.parted(staged, {ids[-1]})))
+            seen[batch] = ids[:-1]
+            aside.update(ids[-1:])
+            joins[ids[-1]] = ids[:-1]
+        elif action == "again" and done:
+            staged, published = done[place % len(done)]
+            assert dataset.store.publish(staged) == published
+        elif action == "release":
+            for waiting in dataset.store.quarantined(dataset.table)[:1]:
+                rows_of = dataset.parted(waiting, set())
+                try:
+                    dataset.store.release(waiting, **rows_of)
+                except Refused:
+                    continue
+                ids = rows_of["passing"]["id"].to_pylist()
+                aside.subtract(ids)
+                seen[waiting.batch] = [*joins.get(ids[0], []), *ids]
+        assert dataset.seen() == {batch: sorted(ids) for batch, ids in seen.items()}
+        assert Counter(id_ for ids in dataset.aside().values() for id_ in ids) == +aside
+
+
+def test_every_version_that_was_published_can_be_read_again(tmp_path):
+    dataset = new_dataset("folder", tmp_path)
+    first, second = dataset.land("2013-01", [1]), dataset.land("2013-01", [2])
+    assert [version.snapshot for version in dataset.store.versions(dataset.table)] == [first.snapshot, second.snapshot]
+    assert dataset.store.rows(first)["id"].to_pylist() == [1]
+    assert len(first.snapshot) == 64
+
+
+def test_a_column_that_a_batch_may_add_is_null_in_earlier_rows(tmp_path):
+    dataset = new_dataset("folder", tmp_path)
+    dataset.land("2013-01", [1])
+    rows = pa.table({"id": [2], "day": [1], "ok": [True], "more": ["x"]})
+    staged = dataset.store.stage(rows, table=dataset.table, batch="2013-02", write=Write.of("append", evolve=True))
+    dataset.store.publish(staged)
+    read = dataset.store.rows(dataset.store.published(dataset.table))
+    assert dict(zip(read["id"].to_pylist(), read["more"].to_pylist(), strict=True)) == {1: None, 2: "x"}
+
+
+def test_the_newest_manifest_names_the_files_for_any_reader(tmp_path):
+    import json
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+
+    dataset = new_dataset("folder", tmp_path)
+    dataset.land("2013-01", [1, 2])
+    dataset.store.quarantine(dataset.stage("2013-02", [3]))
+    folder = Path(dataset.table)
+    manifest = json.loads(max((folder / "manifests").iterdir()).read_text())
+    assert [pq.read_table(folder / file)["id"].to_pylist() for file in manifest["files"]] == [[1, 2]]
+
+
+def test_a_refused_put_while_staging_leaves_readers_alone_and_is_tried_again(tmp_path, monkeypatch):
+    dataset = new_dataset("folder", tmp_path)
+    dataset.land("2013-01", [1])
+
+    def full(*_):
+        raise Unavailable("dataset: No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Objects, "put", full)
+        with pytest.raises(Unavailable, match="No space left"):
+            dataset.stage("2013-02", [2])
+    assert dataset.seen() == {"2013-01": [1]}
+    dataset.land("2013-02", [2])
+    assert dataset.seen() == {"2013-01": [1], "2013-02": [2]}
+
+
+def test_a_reader_of_the_table_never_sees_half_a_batch_or_an_untested_row(in_sql, postgres):
+    in_sql.land("2013-01", list(range(50)))
+    address = in_sql.table.rpartition("/")[2]
+    sums, stop = set(), threading.Event()
+
+    def look():
+        with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while not stop.is_set():
+                cursor.execute(f"select count(*), min(day), max(day), bool_and(ok) from {address}")
+                sums.add(cursor.fetchone())
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for day in range(2, 8):
+        in_sql.store.quarantine(in_sql.stage("2013-01", [0, 1], ok=False))
+        in_sql.land("2013-01", list(range(50)), day=day)
+    stop.set()
+    reader.join()
+    assert {(count, ok) for count, _, _, ok in sums} == {(50, True)}
+    assert all(least == most for _, least, most, _ in sums)
+    assert len(sums) > 1
+
+
+def test_a_table_that_somebody_made_is_written_with_its_own_types(in_sql, postgres):
+    address = in_sql.table.rpartition("/")[2]
+    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create schema if not exists shop; create table {address} "
+                       "(id int primary key, day numeric(5, 1), ok boolean, batch varchar(20))")  # fmt: skip
+    in_sql.land("2013-01", [1, 2])
+    assert in_sql.seen() == {"2013-01": [1, 2]}
+    with pytest.raises(Misconfigured, match="duplicate key"):
+        in_sql.land("2013-02", [2, 3])
+    assert in_sql.seen() == {"2013-01": [1, 2]}
+
+
+def test_an_address_of_no_dataset_is_named():
+    for address in ("sql://postgres_default", "sql://c/a.b.c"):
+        with pytest.raises(Misconfigured, match="an address of the form sql://conn_id/"):
+            Dataset(address).stage("2013-01", [1])
+    with pytest.raises(Misconfigured, match="nonsense"):
+        Dataset("nonsense://here").stage("2013-01", [1])
