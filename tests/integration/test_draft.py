@@ -128,6 +128,13 @@ def test_the_shell_drafts_files_that_are_read_back(tmp_path):
         assert judged(orders(), read_suite(str(tmp_path / suite))).outcome is Outcome.PASS
 
 
+def test_what_unicode_takes_for_the_end_of_a_line_is_read_back(tmp_path):
+    column = "grö\x85ße\u2028"
+    pq.write_table(orders().rename_columns([column, *orders().column_names[1:]]), tmp_path / "orders.parquet")
+    assert main(["draft", str(tmp_path / "orders.parquet"), "--out", str(tmp_path)]) == 0
+    assert load_contract(str(tmp_path / "orders.odcs.yaml")).columns[0].name == column
+
+
 def test_a_person_is_shown_a_table_and_told_where_the_files_are(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")

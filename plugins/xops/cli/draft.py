@@ -31,8 +31,6 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
     :raises Misconfigured: when the data cannot be read, or one of the files is there already.
     """
-    import yaml
-
     from xops.engines.facts import facts_of
 
     file = Path(asked.data)
@@ -41,7 +39,7 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
     drafted = draft(name, facts_of(rows, version=asked.data), rows.num_rows)
     folder = Path(asked.out)
     written = {
-        folder / f"{slug(name)}.odcs.yaml": yaml.safe_dump(drafted.document, sort_keys=False, allow_unicode=True),
+        folder / f"{slug(name)}.odcs.yaml": _yaml(drafted.document),
         folder / f"{slug(name)}.json": json.dumps(drafted.suite, indent=2, allow_nan=False) + "\n",
     }
     there = [str(path) for path in written if path.exists()]
@@ -58,6 +56,14 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
         "expectations": drafted.suite["expectations"],
         "left_out": list(drafted.left_out),
     }
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    """Write letters as they are, unless YAML would not read them back: some line ends of Unicode."""
+    import yaml
+
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return text if yaml.safe_load(text) == document else yaml.safe_dump(document, sort_keys=False)
 
 
 def _file(path: Path) -> pa.Table:
