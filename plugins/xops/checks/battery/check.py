@@ -53,7 +53,19 @@ def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", fact
     """Put checks to an exam, one after the other; none hides what another found.
 
     :param name: the kind of verdict; ``evaluation`` for several checks, or the name of the one.
-    :param facts: what the verdict says beside its findings; the exam's own facts are added.
+    :param facts: what the verdict says beside its findings. The exam's own are added, and the areas under the ROC
+        curve where they were measured: the champion's later performance is held against its own.
     """
     findings = tuple(finding for check in checks for finding in findings_of(check, exam))
-    return Verdict(name, exam.candidate.name, findings, {**exam.facts, "held_out_rows": exam.rows, **facts})
+    said = {**exam.facts, "held_out_rows": exam.rows, **_areas(findings), **facts}
+    return Verdict(name, exam.candidate.name, findings, said)
+
+
+def _areas(findings: Sequence[Finding]) -> dict[str, Any]:
+    areas: dict[str, Any] = {}
+    for finding in findings:
+        if finding.check == "roc_auc" and finding.observed is not None:
+            areas["auc"] = finding.observed
+        if finding.check in ("roc_auc_gain", "roc_auc_not_worse") and finding.detail:
+            areas |= {"auc": finding.detail["candidate"], "champion_auc": finding.detail["champion"]}
+    return areas

@@ -1,0 +1,224 @@
+"""Whether a model treats groups of people alike: fairlearn's metrics of each, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from xops.checks.battery.exam import Exam, Kind
+from xops.core.errors import Misconfigured
+from xops.core.fairness import difference, rate, ratio
+from xops.core.intervals import Interval, Units, correct, intervals_of_rows
+from xops.core.limits import judge_limit
+from xops.core.verdict import Finding, Outcome
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rate = Callable[[NDArray[np.bool_], NDArray[np.bool_]], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+
+MISSING = "missing"
+# of truth and prediction: what counts, and among which rows
+_RATES: dict[str, Rate] = {
+    "selection_rate": lambda _, said: (said, np.ones(len(said), dtype=bool)),
+    "accuracy": lambda true, said: (true == said, np.ones(len(said), dtype=bool)),
+    "true_positive_rate": lambda true, said: (said, true),
+    "false_negative_rate": lambda true, said: (~said, true),
+    "false_positive_rate": lambda true, said: (said, ~true),
+    "true_negative_rate": lambda true, said: (~said, ~true),
+    "precision": lambda true, said: (true, said),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """Metrics of fairlearn in each group of people, and how far the highest and the lowest are apart.
+
+    Groups are the values of each column, and with ``intersections`` those of each pair of columns. Each finding passes
+    when its whole interval is within the limit, fails when none of it is, and is unknown in between. A group of at
+    least ``min_share`` of the rows, but of fewer than ``min_rows``, cannot be measured: it is an unknown of its own.
+
+    :param columns: the columns that say who somebody is.
+    :param ratios: by metric the least ratio of the lowest group's to the highest one's, inclusive, in [0, 1].
+    :param differences: by metric the largest difference between two groups, inclusive.
+        Metrics are ``selection_rate``, ``true_positive_rate``, ``false_positive_rate``, ``true_negative_rate``,
+        ``false_negative_rate``, ``accuracy`` and ``precision`` of a binary model, and a function of
+        ``sklearn.metrics`` of whatever it predicts, such as ``mean_absolute_error``.
+    :param intersections: whether pairs of columns are judged as well.
+    :param min_rows: the rows that a group's metric has to rest on: of a true positive rate, positive ones.
+    :param min_share: the share of the rows below which a group is left out, in [0, 1).
+    :param max_groups: a column of more groups is unknown: its values are to be put into fewer first.
+    :param confidence: of all intervals together, in (0, 1).
+    :raises Misconfigured: when nothing is asked for, or fairlearn is missing.
+    """
+
+    columns: Sequence[str]
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    differences: Mapping[str, float] = field(default_factory=dict)
+    intersections: bool = True
+    min_rows: int = 50
+    min_share: float = 0.02
+    max_groups: int = 50
+    confidence: float = 0.95
+    name: ClassVar[str] = "fairness"
+
+    def __post_init__(self) -> None:
+        correct(self.confidence, 1)
+        if not (self.columns and (self.ratios or self.differences)):
+            raise Misconfigured("fairness: at least one column, and a limit for one metric were wanted")
+
+    def __call__(self, exam: Exam) -> list[Finding]:
+        """Give a finding for each metric of each column, and for groups that are too small."""
+        truth, said = exam.truth, exam.answers.labels if exam.kind.classifies else exam.answers.predicted
+        asked: list[tuple[str, ...]] = [(column,) for column in self.columns]
+        asked += combinations(self.columns, 2) if self.intersections else ()
+        confidence = correct(self.confidence, len(asked) * (len(self.ratios) + len(self.differences)))
+        found: list[Finding] = []
+        for columns in asked:
+            people = _People.of(exam, columns, self.max_groups)
+            found += [
+                finding
+                for metric in dict.fromkeys([*self.ratios, *self.differences])
+                for finding in self._judged(exam, people, metric, (truth, said), confidence)
+            ]
+        return found
+
+    def _judged(
+        self, exam: Exam, people: _People, metric: str, answers: tuple[Any, Any], confidence: float
+    ) -> list[Finding]:
+        ends = [("ratio", self.ratios[metric])] if metric in self.ratios else []
+        ends += [("difference", self.differences[metric])] if metric in self.differences else []
+        if people.why:
+            return [self._unknown(f"{metric}_{end}", people.name, limit, people.why) for end, limit in ends]
+        values, among = _by_group(metric, exam.kind, people, answers)
+        share = np.bincount(people.codes, minlength=len(people.names)) / exam.rows
+        large = [place for place in range(len(people.names)) if share[place] >= self.min_share]
+        judged = [place for place in large if np.count_nonzero(among & (people.codes == place)) >= self.min_rows]
+        small = len(large) - len(judged)
+        why = f"{len(judged)} groups of at least {self.min_rows} rows that {metric} rests on, two are needed"
+        if len(judged) < 2:  # noqa: PLR2004
+            return [self._unknown(f"{metric}_{end}", people.name, limit, why) for end, limit in ends]
+        each = correct(confidence, len(judged) - 1)
+        measured = {
+            place: _interval(metric, exam, people.codes == place, answers, value=float(values[place]), confidence=each)
+            for place in judged
+        }
+        found = [self._apart(f"{metric}_{end}", people, measured, limit, exam.rows) for end, limit in ends]
+        if small:
+            reason = f"{small} groups have fewer than {self.min_rows} rows that it rests on; they are not measured"
+            found.append(self._unknown(metric, people.name, self.min_rows, reason))
+        return found
+
+    @staticmethod
+    def _apart(check: str, people: _People, measured: Mapping[int, Interval], limit: float, rows: int) -> Finding:
+        lowest, highest = (pick(measured, key=lambda place: measured[place].value) for pick in (min, max))
+        detail = {
+            "lowest": people.names[lowest],
+            "highest": people.names[highest],
+            "groups": [
+                {"group": people.names[place], "value": one.value, "interval": one.ends}
+                for place, one in measured.items()
+            ],
+        }
+        if check.endswith("_ratio"):
+            apart = ratio(measured[lowest], measured[highest])
+        else:
+            apart = difference(measured[highest], measured[lowest])
+        least = check.endswith("_ratio")
+        return judge_limit(check, people.name, apart, limit, least=least, rows=rows, detail=detail)
+
+    @staticmethod
+    def _unknown(check: str, subject: str, limit: Any, why: str) -> Finding:
+        return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=why)
+
+
+def four_fifths(columns: Sequence[str], *, min_rows: int = 50) -> Fairness:
+    """Ask for the four-fifths rule: the lowest group's selection rate is at least 0.8 of the highest one's.
+
+    Groups of less than 2 % of the rows are left out. Source: Uniform Guidelines on Employee Selection Procedures,
+    29 CFR 1607.4 D and 1607.15 A (2).
+    """
+    return Fairness(columns, ratios={"selection_rate": 0.8}, min_share=0.02, min_rows=min_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """The groups of one or two columns; or why there are none."""
+
+    name: str
+    codes: NDArray[np.intp]
+    names: list[str]
+    why: str = ""
+
+    @classmethod
+    def of(cls, exam: Exam, columns: tuple[str, ...], most: int) -> _People:
+        name, nobody = " x ".join(columns), np.zeros(0, dtype=np.intp)
+        absent = [column for column in columns if column not in exam.frame.columns]
+        if absent:
+            return cls(name, nobody, [], f"the rows lack the column {absent[0]}")
+        many = {column: exam.frame[column].nunique(dropna=False) for column in columns}
+        wide = [column for column in columns if many[column] > most]
+        if wide:
+            return cls(name, nobody, [], f"{wide[0]} has {many[wide[0]]} groups, at most {most} can be judged")
+        texts = exam.frame[list(columns)].astype(object)
+        words = texts.where(texts.notna(), MISSING).astype(str).agg(" x ".join, axis=1)
+        names, codes = np.unique(words.to_numpy(dtype=str), return_inverse=True)
+        return cls(name, codes, names.tolist())
+
+
+def _by_group(
+    metric: str, kind: Kind, people: _People, answers: tuple[Any, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Give fairlearn's value of each group, and the rows that the metric rests on."""
+    try:
+        from fairlearn.metrics import MetricFrame
+    except ImportError as error:
+        raise Misconfigured("fairness: fairlearn is missing; install it with pip install 'xops[battery]'") from error
+    truth, said = answers
+    function = _function(metric, kind)
+    frame = MetricFrame(metrics=function, y_true=truth, y_pred=said, sensitive_features=people.codes)
+    values: NDArray[np.float64] = frame.by_group.to_numpy(dtype=float)
+    if metric in _RATES and kind is Kind.BINARY:
+        return values, _RATES[metric](truth == 1, said == 1)[1]
+    return values, np.ones(len(truth), dtype=bool)
+
+
+def _function(metric: str, kind: Kind) -> Callable[..., float]:
+    """Find a metric by its name: fairlearn's rates of a binary model, else scikit-learn's functions."""
+    import fairlearn.metrics as rates
+    import sklearn.metrics as others
+
+    fairlearns = metric in _RATES and hasattr(rates, metric)
+    if fairlearns and kind is not Kind.BINARY:
+        raise Misconfigured(f"fairness: {metric} is one of binary models, found a model of the kind {kind}")
+    function: Callable[..., float] | None = getattr(rates, metric, None) if fairlearns else None
+    function = function or getattr(others, f"{metric}_score", None) or getattr(others, metric, None)
+    if function is None:
+        raise Misconfigured(f"fairness: a metric of fairlearn or scikit-learn was wanted, found {metric}")
+    return function
+
+
+def _interval(
+    metric: str, exam: Exam, rows: NDArray[np.bool_], answers: tuple[Any, Any], *, value: float, confidence: float
+) -> Interval:
+    """Give the interval of one group's metric."""
+    truth, said = (one[rows] for one in answers)
+    groups = None if exam.groups is None else exam.groups[rows]
+    if metric in _RATES and (exam.kind is Kind.BINARY or metric == "accuracy"):
+        counted, among = (
+            _RATES[metric](truth == 1, said == 1)
+            if exam.kind is Kind.BINARY
+            else (truth == said, np.ones(len(truth), dtype=bool))
+        )
+        return rate(counted, among, groups, confidence=confidence)
+    function = _function(metric, exam.kind)
+
+    def of(places: NDArray[np.intp]) -> NDArray[np.float64]:
+        return np.array([float(function(truth[places], said[places]))])
+
+    (found,) = intervals_of_rows(of, Units.of(len(truth), groups), confidence=confidence)
+    return Interval(value, found.low, found.high, found.error, found.units, found.confidence, found.method)
