@@ -34,7 +34,15 @@ OPERATORS = (
     "retraining",
 )
 GATED = "operators/base.py:GatedOperator"
-SETTINGS = ("core/holdout.py:Holdout", "core/policy.py:RetrainPolicy", "checks/battery/performance.py:Performance", "checks/battery/metric.py:Metric", "checks/battery/slices.py:Slices", "checks/battery/calibration.py:Calibration", "checks/battery/fairness.py:Fairness")
+SETTINGS = (
+    "core/holdout.py:Holdout",
+    "core/policy.py:RetrainPolicy",
+    "checks/battery/performance.py:Performance",
+    "checks/battery/metric.py:Metric",
+    "checks/battery/slices.py:Slices",
+    "checks/battery/calibration.py:Calibration",
+    "checks/battery/fairness.py:Fairness",
+)
 DOCUMENTS = (
     "core/versions.py:DataVersion",
     "core/version_diff.py:VersionDiff",

@@ -164,8 +164,9 @@ class _People:
         wide = [column for column in columns if many[column] > most]
         if wide:
             return cls(name, nobody, [], f"{wide[0]} has {many[wide[0]]} groups, at most {most} can be judged")
-        texts = exam.frame[list(columns)].astype(object)
-        words = texts.where(texts.notna(), MISSING).astype(str).agg(" x ".join, axis=1)
+        texts = [exam.frame[column].astype(object) for column in columns]
+        texts = [text.where(text.notna(), MISSING).astype(str) for text in texts]
+        words = texts[0] if len(texts) == 1 else texts[0].str.cat(texts[1:], sep=" x ")
         names, codes = np.unique(words.to_numpy(dtype=str), return_inverse=True)
         return cls(name, codes, names.tolist())
 
