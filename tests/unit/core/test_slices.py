@@ -94,3 +94,11 @@ def test_the_mean_loss_of_a_slice_has_students_interval_by_groups_where_there_ar
     assert [apart.value, days.value] == pytest.approx([loss[rows].mean()] * 2)
     assert (apart.units, days.units) == (1000, 20)
     assert apart.error == pytest.approx(loss[rows].std(ddof=1) / np.sqrt(1000))
+
+
+def test_slices_of_mostly_the_same_rows_count_once_and_no_more_are_given_than_asked_for():
+    bad = np.arange(ROWS) < 500
+    cuts = [cut(name, np.where(bad, "late", "in time").astype(object), bins=4, least=100) for name in "ab"]
+    loss = np.where(bad, 1.0, -1.0) + 0.1 * CHANCE.normal(size=ROWS)
+    assert len(worst_slices(cuts, loss, EVERY, least=100, number=3)) == 1
+    assert len(worst_slices(cuts, loss + 2, EVERY, least=100, number=1)) == 1
