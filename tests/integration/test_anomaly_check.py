@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from xops.core.versions import DataVersion
 from xops.hooks import batch_history
 from xops.hooks.iceberg_tables import IcebergHook
 from xops.operators.anomalies import AnomalyCheckOperator
@@ -135,6 +136,12 @@ def test_a_table_that_has_no_batch_yet_is_being_learnt(tmp_path, monkeypatch):
 def test_what_cannot_be_measured_is_refused(table, arguments, said):
     with pytest.raises(AirflowFailException, match=said):
         check(staged(31), **arguments)
+
+
+def test_a_dataset_that_is_no_iceberg_table_is_refused(tmp_path):
+    version = DataVersion(str(tmp_path), "1", "2026-01-05")
+    with pytest.raises(AirflowFailException, match="an Iceberg table was wanted"):
+        check(version)
 
 
 def test_the_sensor_waits_until_the_newest_published_batch_is_ordinary(tmp_path, monkeypatch):

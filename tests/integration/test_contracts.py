@@ -17,6 +17,7 @@ from xops.core.contract import typed_columns
 from xops.core.errors import Misconfigured
 from xops.core.expectations import judge_expectations
 from xops.core.schema_changes import Column
+from xops.hooks.dataset_store import store_of
 from xops.hooks.iceberg_tables import IcebergHook
 from xops.operators.datasets import DataTestOperator
 from xops.operators.schema import SchemaCheckOperator
@@ -237,3 +238,14 @@ def test_the_contract_of_the_flights_holds_of_the_sample_data(month):
     assert [column.name for column in contract.columns if not fits(found[column.name], column.type)] == []
     assert len(found) == len(contract.columns)
     assert contract.outside == ()
+
+
+def test_a_batch_of_plain_parquet_files_is_compared_with_the_contract_and_with_what_readers_have(home, written):
+    folder = str(home / "orders")
+    store = store_of(folder, iceberg_conn_id="")
+    store.publish(store.stage(orders(), table=folder, batch="2026-01-05"))
+    good = store.stage(orders(), table=folder, batch="2026-01-06").to_json()
+    assert run(SchemaCheckOperator(task_id="good", version=good, contract=written()))["verdict"]["outcome"] == "warn"
+    bad = store.stage(orders(amount=pa.array([1.5, None])), table=folder, batch="2026-01-07").to_json()
+    found = run(SchemaCheckOperator(task_id="bad", version=bad, contract=written(), gate="record"))
+    assert findings(found) == {("column_relaxed", "amount")}
