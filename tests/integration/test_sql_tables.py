@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.integration.test_suite_compiler import CASES, COLUMNS, RECORDS, close, of_column, tables_and_suites
 from xops.checks.table_suite import validate_table
-from xops.core.errors import Misconfigured
+from xops.core.errors import Misconfigured, Unmeasured
 from xops.engines.duckdb_scan import DuckdbScan, profiler
 from xops.engines.one_select import decide
 from xops.engines.sql_scan import SqlScan
@@ -272,3 +272,91 @@ def test_more_figures_than_a_row_may_have_are_refused_before_anything_is_read(sc
     with pytest.raises(Misconfigured, match="profile fewer columns"):
         scan.scan(profile=spec)
     assert len(statements_that_read(scan)) == before
+
+
+STRANGE = """
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE DOMAIN percent AS integer CHECK (VALUE <= 100);
+CREATE TABLE strange (
+    n numeric, d date, m timestamp, word text, feeling mood, share percent, code character(4), u uuid
+);
+INSERT INTO strange VALUES
+    (1.5, '2020-01-01', '2020-01-01 12:00', 'a', 'sad', 50, 'ab', '00000000-0000-0000-0000-000000000001'),
+    ('NaN', 'infinity', '-infinity', 'A', 'glad', 60, 'cd', '00000000-0000-0000-0000-000000000002'),
+    ('Infinity', '0044-03-15 BC', '2020-01-02', 'Z', 'sad', NULL, 'ab', NULL);
+"""
+
+
+@pytest.fixture
+def strange(postgres):
+    with psycopg.connect(postgres) as connection:
+        connection.execute(STRANGE)
+    with SqlTablesHook("postgres_default").session(20) as session:
+        yield SqlScan(Spied(session), "strange", version="v")
+
+
+def asked_of(scan, kind, fetch_rows=0, **kwargs):
+    (entry,) = validate_table(
+        scan, {"expectations": [{"type": f"expect_column_{kind}", "kwargs": kwargs}]}, fetch_rows=fetch_rows
+    ).entries
+    message = entry["exception_info"]["exception_message"]
+    return (
+        message[: len(CANNOT)]
+        if message
+        else entry["result"].get("unexpected_count", entry["result"].get("observed_value"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "answer"),
+    [
+        ("values_to_not_be_null", {"column": "n"}, 1),  # NaN is missing
+        ("values_to_be_between", {"column": "n", "max_value": 10}, 1),
+        ("max_to_be_between", {"column": "n", "max_value": 10}, math.inf),
+        ("mean_to_be_between", {"column": "n", "max_value": 10}, CANNOT),
+        ("max_to_be_between", {"column": "d", "max_value": "2021-01-01"}, CANNOT),
+        ("min_to_be_between", {"column": "d", "max_value": "2021-01-01"}, CANNOT),
+        ("max_to_be_between", {"column": "m", "max_value": "2021-01-01"}, "2020-01-02T00:00:00"),
+        ("values_to_be_between", {"column": "d", "max_value": "2021-01-01"}, 1),
+        ("values_to_be_unique", {"column": "word"}, 0),
+        ("values_to_be_in_set", {"column": "word", "value_set": ["a", "z"]}, 2),
+        ("values_to_be_between", {"column": "word", "max_value": "a"}, 0),
+        ("unique_value_count_to_be_between", {"column": "word", "min_value": 1}, 3),
+        ("values_to_be_in_set", {"column": "feeling", "value_set": ["glad"]}, 2),
+        ("max_to_be_between", {"column": "share", "max_value": 100}, 60),
+        ("values_to_be_between", {"column": "share", "max_value": 50}, 1),
+        ("values_to_not_be_null", {"column": "u"}, 1),
+        ("value_lengths_to_equal", {"column": "code", "value": 2}, CANNOT),  # padded or not?
+    ],
+)
+def test_values_and_types_that_postgresql_alone_has(strange, kind, kwargs, answer):
+    found = asked_of(strange, kind, **kwargs)
+    assert found == ("Infinity" if answer == math.inf else answer)
+
+
+def test_strange_values_are_counted_apart(strange):
+    found = strange.scan(profile=strange.spec()).profile
+    counted = {
+        column.spec.name: (column.nulls, column.nan, column.above_all, column.below_all, column.values)
+        for column in found.columns
+    }
+    assert counted == {
+        "n": (0, 1, 1, 0, 1), "d": (0, 0, 1, 0, 2), "m": (0, 0, 0, 1, 2), "word": (0, 0, 0, 0, 3),
+        "feeling": (0, 0, 0, 0, 3), "share": (1, 0, 0, 0, 2), "code": (0, 0, 0, 0, 3), "u": (1, 0, 0, 0, 2),
+    }  # fmt: skip
+    assert (found.column("word").spec.names, found.column("word").distinct) == (("A", "Z", "a"), 3.0)
+
+
+def test_the_older_driver_of_postgresql_will_do_as_well(postgres, monkeypatch):
+    monkeypatch.setattr("airflow.providers.postgres.hooks.postgres.USE_PSYCOPG3", False)
+    rows = rows_of_every_kind()
+    put(postgres, rows)
+    with SqlTablesHook("postgres_default").session(2) as session:
+        assert type(session.connection).__module__.startswith("psycopg2")
+        scan = SqlScan(session, "rows", version="v")
+        asked = [case for name, kind in (("i", "number"), ("moment", "moment")) for case in of_column(name, kind)[0]]
+        found, decided, there = differing(scan, rows, copy.deepcopy(asked))
+        assert (found, decided) == ([], there)
+        assert scan.scan(profile=scan.spec()).profile.rows == SIZE
+        with pytest.raises(Unmeasured, match="statement timeout"):
+            session.fetch("SELECT pg_sleep(5)")

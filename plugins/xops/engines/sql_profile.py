@@ -28,6 +28,7 @@ _TOP_NAMES = 256
 _MANY = 10_000  # different texts from which on only the most frequent few get a count of their own
 _FEW = 32
 _LEAST = "1e-290"  # a product with a number nearer to 0 may be past the least double, which PostgreSQL refuses
+_FREE = (Kind.NUMBER, Kind.DECIMAL)  # whose values may be so great or small that a step with them fails
 _FIRST = "CASE WHEN abs({d}) > 1e300 THEN 'Infinity'::float8 ELSE {d} END"
 _SECOND = "CASE WHEN abs({d}) > 1e140 THEN 'Infinity'::float8 WHEN abs({d}) < 1e-140 THEN 0 ELSE {d} * {d} END"
 _VALUES = {
@@ -82,13 +83,13 @@ def aggregates(place: int, spec: ColumnSpec, *, sketched: bool) -> dict[str, exp
     if spec.grid is not None:
         shift = f"({v} - {_number(spec.origin)})"
         asked |= {
-            "first": f"sum({_FIRST.format(d=shift)})",
-            "second": f"sum({_SECOND.format(d=shift)})",
+            "first": f"sum({_FIRST.format(d=shift) if kind in _FREE else shift})",
+            "second": f"sum({_SECOND.format(d=shift) if kind in _FREE else f'{shift} * {shift}'})",
             "beyond": f"sum(greatest({v} - {_number(spec.grid.top)}, 0))",
         }
         asked |= {f"edge{at}": _between(v, spec.edges, at) for at in range(len(spec.edges) - 1)}
     if spec.grid is not None:
-        asked["slots"] = _tally(_bin(v, spec.grid))
+        asked["slots"] = _tally(_bin(v, spec.grid, free=kind in _FREE))
     if kind is Kind.CATEGORY or (sketched and spec.grid is not None and spec.grid.step != 1):
         asked |= _sketch(v, kind)
     found = {name: parsed(words) for name, words in asked.items()}
@@ -154,14 +155,18 @@ def _counts(digits: str | None, size: int) -> NDArray[np.int64]:
     return np.array([int(padded[end - _DIGITS : end]) for end in range(len(padded), 0, -_DIGITS)], np.int64)
 
 
-def _bin(v: str, grid: Grid) -> str:
+def _bin(v: str, grid: Grid, *, free: bool) -> str:
     """Give the slot of a value: 0 below the bins and for nulls, ``BINS + 1`` above.
 
-    The value is first brought as near to the grid as it has to be for no step to overflow.
+    A value of any size is first brought as near to the grid as it has to be for no step to overflow.
     """
     low, rate = _number(grid.low), _number(1 / grid.step)
-    near = f"(greatest(least({v}, {_number(grid.top + grid.step)}), {_number(grid.low - grid.step)}) - {low})"
-    scaled = f"CASE WHEN abs({near}) < {_LEAST} THEN sign({near}) * 0.5 ELSE {near} * {rate} END"
+    near = f"({v} - {low})"
+    if free:
+        near = f"(greatest(least({v}, {_number(grid.top + grid.step)}), {_number(grid.low - grid.step)}) - {low})"
+    scaled = f"{near} * {rate}"
+    if free and grid.step > 1:
+        scaled = f"CASE WHEN abs({near}) < {_LEAST} THEN sign({near}) * 0.5 ELSE {scaled} END"
     return f"CASE WHEN {v} IS NULL THEN 0 ELSE least(greatest(floor({scaled}), -1), {BINS})::int + 1 END"
 
 
