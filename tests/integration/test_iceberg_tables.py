@@ -9,9 +9,9 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from pyiceberg.table import Transaction
 
 from xops.core.errors import Misconfigured, Unavailable
+from xops.hooks.iceberg_commits import OneStep
 from xops.hooks.iceberg_tables import IcebergHook
 
 pytestmark = pytest.mark.integration
@@ -53,7 +53,7 @@ def expire_all_but_the_newest(lake):
 @pytest.fixture
 def overtaken(monkeypatch):
     """Give a function that lets others land their batches, one just before each of the next commits."""
-    commit, waiting = Transaction.commit_transaction, []
+    commit, waiting = OneStep.commit_transaction, []
 
     def commit_after_another(transaction):
         if waiting:
@@ -61,7 +61,7 @@ def overtaken(monkeypatch):
             published(IcebergHook(), rows, batch)
         return commit(transaction)
 
-    monkeypatch.setattr(Transaction, "commit_transaction", commit_after_another)
+    monkeypatch.setattr(OneStep, "commit_transaction", commit_after_another)
     return waiting.extend
 
 
@@ -391,7 +391,7 @@ def test_a_batch_is_staged_although_others_land_meanwhile(lake, overtaken, batch
 )
 def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypatch, known):
     published(lake, 1, known)
-    commit, rivals = Transaction.commit_transaction, [20, 30, 40]
+    commit, rivals = OneStep.commit_transaction, [20, 30, 40]
 
     def commit_after_another(transaction):
         if rivals:
@@ -399,7 +399,7 @@ def test_a_batch_that_is_staged_elsewhere_meanwhile_is_there_once(lake, monkeypa
             IcebergHook().stage(flights(rows), table=TABLE, batch="2013-01")
         return commit(transaction)
 
-    monkeypatch.setattr(Transaction, "commit_transaction", commit_after_another)
+    monkeypatch.setattr(OneStep, "commit_transaction", commit_after_another)
     staged = lake.stage(flights(10), table=TABLE, batch="2013-01")
     assert rivals == []
     assert lake.rows(staged, batches=["2013-01"]).num_rows == 10

@@ -106,10 +106,12 @@ class IcebergCatalog(BaseHook):
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
         """Turn what is raised when the catalog or its store is out of reach into :class:`Unavailable`."""
-        from pyiceberg.exceptions import ServerError, ServiceUnavailableError
+        from pyiceberg.exceptions import CommitStateUnknownException, ServerError, ServiceUnavailableError
         from sqlalchemy.exc import OperationalError
 
         try:
             yield
-        except (OperationalError, ServerError, ServiceUnavailableError, OSError) as error:
+        except Unavailable:
+            raise
+        except (OperationalError, CommitStateUnknownException, ServerError, ServiceUnavailableError, OSError) as error:
             raise Unavailable(f"Iceberg catalog {self.conn_id}: {bounded(error)}") from error

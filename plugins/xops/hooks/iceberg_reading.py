@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from xops.core.errors import Misconfigured, bounded
@@ -34,7 +35,7 @@ class IcebergReader(IcebergCatalog):
         target = self.table(version.table)
         if target.snapshot_by_id(int(version.snapshot)) is None:
             raise Misconfigured(f"{version.name}: this snapshot has expired or never was; take another version")
-        names = [field.name for field in target.schema().fields]
+        names = target.scan(snapshot_id=int(version.snapshot)).projection().column_names
         absent = [column for column in columns or () if column not in names]
         if absent:
             raise Misconfigured(f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(names))}")
@@ -86,6 +87,7 @@ class IcebergReader(IcebergCatalog):
     def deliveries(self, version: DataVersion) -> dict[str, str]:
         """Give the batches that a version holds, each with the snapshot that last wrote it."""
         partitions = self.table(version.table).inspect.partitions(snapshot_id=int(version.snapshot)).to_pylist()
+        partitions.sort(key=lambda row: row["last_updated_at"])
         return {row["partition"][BATCH]: str(row["last_updated_snapshot_id"]) for row in partitions}
 
     def quarantined_files(self, table: str) -> dict[str, str]:
@@ -113,8 +115,10 @@ class IcebergReader(IcebergCatalog):
 
     @staticmethod
     def _batches(target: Table, snapshot: int) -> dict[str, int]:
-        partitions = target.inspect.partitions(snapshot_id=snapshot).to_pylist()
-        return dict(sorted((row["partition"][BATCH], row["record_count"]) for row in partitions))
+        rows: Counter[str] = Counter()
+        for partition in target.inspect.partitions(snapshot_id=snapshot).to_pylist():
+            rows[partition["partition"][BATCH]] += partition["record_count"]
+        return dict(sorted(rows.items()))
 
 
 def head_of(target: Table) -> int:

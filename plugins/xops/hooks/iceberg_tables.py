@@ -1,238 +1,211 @@
-"""Data versions as Iceberg snapshots: a batch lands on an audit branch, and `main` moves only when it may."""
+"""Data versions as Iceberg snapshots: staged, published, set aside, released and rolled back."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.errors import Misconfigured, Refused
 from xops.core.evidence import slug
 from xops.core.versions import DataVersion
-from xops.core.writes import APPEND, Write
-from xops.hooks.iceberg_reading import BATCH, IcebergReader, ancestry, head_of
+from xops.hooks.iceberg_changes import own_files, unkeyed
+from xops.hooks.iceberg_reading import ancestry, head_of
+from xops.hooks.iceberg_schemas import fitting_schema
+from xops.hooks.iceberg_summary import QUARANTINE, Part, part_of, set_aside, shown_as, shown_parts
+from xops.hooks.iceberg_writing import MAIN, IcebergWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
-_SOURCE = "xops.source"
-_STANDS_FOR = "xops.stands-for"
-_RACES = 20
+    from xops.hooks.iceberg_commits import OneStep
 
 
-class IcebergHook(IcebergReader):
+class IcebergHook(IcebergWriter):
     """Tables of one Iceberg catalog, written and read: the :class:`~xops.hooks.dataset_store.DatasetStore` of Iceberg.
+
+    What is in quarantine is on a branch of its own; of its snapshot the rows of the batch are meant.
 
     :param conn_id: see :class:`~xops.hooks.iceberg_catalog.IcebergCatalog`.
     """
-
-    def stage(
-        self,
-        rows: pa.Table,
-        *,
-        table: str,
-        batch: str,
-        write: Write = APPEND,
-        source: str = "",
-        stands_for: str = "",
-    ) -> DataVersion:
-        """Put the rows of a batch onto its audit branch; ``main`` does not move.
-
-        On the branch they stand in for whatever rows of that batch the table has, so a batch that is delivered or
-        staged again is never doubled. The table is made at the first batch, partitioned by batch.
-
-        :param rows: any schema that fits the table's.
-        :param write: how the batch enters the table.
-        :param source: where the rows came from; kept in the snapshot's summary.
-        :param stands_for: the snapshot of an earlier staging whose rows these are; :meth:`publish` uses it.
-        :raises Misconfigured: when there are no rows or they do not fit.
-        """
-        import pyarrow as pa
-        from pyiceberg.exceptions import CommitFailedException, ValidationException
-
-        if write != APPEND:
-            raise Misconfigured(f"{table}: batches are appended to Iceberg tables, mode {write.mode} is not known here")
-        if not rows.num_rows:
-            raise Misconfigured(f"{table}: batch {batch} has no rows; at least one was wanted")
-        if BATCH in rows.column_names:
-            others = set(rows[BATCH].unique().to_pylist()) - {batch}
-            if others:
-                raise Misconfigured(
-                    f"{table}: the rows of batch {batch} have a column {BATCH!r} of their own, with {bounded(others)}; "
-                    "that name is taken by the batch a row came with, so rename the source's column"
-                )
-            rows = rows.drop_columns([BATCH])
-        rows = _storable(rows, table, batch).append_column(BATCH, pa.array([batch] * rows.num_rows, pa.string()))
-        for _ in range(_RACES):
-            target = self._table(table, rows.schema)
-            try:
-                with self.answering(), contextlib.redirect_stdout(io.StringIO()):  # pyiceberg prints what does not fit
-                    return self._stage_once(target, rows, table, batch, {_SOURCE: source, _STANDS_FOR: stands_for})
-            except (CommitFailedException, ValidationException):
-                continue
-            except (ValueError, TypeError, NotImplementedError, pa.ArrowException) as error:
-                if self.table(table).metadata_location != target.metadata_location:
-                    continue  # another batch landed meanwhile, which pyiceberg says in this way too
-                wrong = _differences(rows.schema, target) or bounded(error)
-                raise Misconfigured(f"{table}: batch {batch} does not fit the table: {wrong}") from error
-        raise Unavailable(f"{table}: others wrote {_RACES} times while batch {batch} was staged; try again later")
-
-    def _stage_once(self, target: Table, rows: pa.Table, table: str, batch: str, kept: dict[str, str]) -> DataVersion:
-        from pyiceberg.expressions import EqualTo
-        from pyiceberg.table.update.snapshot import ManageSnapshots
-
-        branch, head = f"audit-{slug(batch)}", head_of(target)
-        if branch in target.refs():
-            target.manage_snapshots().remove_branch(branch).commit()
-        # pyiceberg's own retry forgets that the branch was to be made, and appends to another staging of the batch
-        once = {**target.metadata.properties, "commit.retry.num-retries": "0"}
-        target.metadata = target.metadata.model_copy(update={"properties": once})
-        with target.transaction() as staging:
-            ManageSnapshots(staging).create_branch(head, branch).commit()
-            if batch in self._batches(target, head):
-                staging.delete(EqualTo(BATCH, batch), branch=branch)
-            staging.append(rows, {"xops.batch": batch, **kept}, branch=branch)
-        staged = target.snapshot_by_name(branch)
-        return DataVersion(table, str(staged.snapshot_id), batch, branch, rows.num_rows)  # type: ignore[union-attr]
-
-    def publish(self, version: DataVersion) -> DataVersion:
-        """Move ``main`` to a staged batch in one atomic step; publishing it again changes nothing.
-
-        When ``main`` moved since the batch was staged, the same rows are staged anew on top of it first.
-
-        :raises Misconfigured: when the batch is neither staged nor published.
-        """
-        from pyiceberg.exceptions import CommitFailedException
-
-        for _ in range(_RACES):
-            target = self.table(version.table)
-            published = _published_as(target, version.snapshot)
-            if published is not None:
-                return DataVersion(version.table, published, version.batch, "", version.rows)
-            quarantine = _quarantine_of(version)
-            if quarantine in target.refs():
-                raise Misconfigured(f"{version.name}: it is quarantined on branch {quarantine}, and not published")
-            if target.snapshot_by_id(int(version.snapshot)) is None:
-                raise Misconfigured(
-                    f"{version.name}: this snapshot is gone, so there is nothing to publish; stage the batch again"
-                )
-            if head_of(target) not in ancestry(target, int(version.snapshot)):
-                rows = self.rows(version, batches=[version.batch])
-                stands_for = version.snapshot
-                version = self.stage(rows, table=version.table, batch=version.batch, stands_for=stands_for)
-                continue
-            with self.answering(), contextlib.suppress(CommitFailedException):
-                snapshots = target.manage_snapshots()
-                snapshots = snapshots.set_current_snapshot(int(version.snapshot))
-                (snapshots.remove_branch(version.branch) if _heads(target, version) else snapshots).commit()
-        raise Unavailable(
-            f"{version.table}: main was moved by others {_RACES} times while batch {version.batch} waited"
-        )
 
     def quarantine(self, version: DataVersion) -> str:
         """Set a staged batch aside under a branch of its own, with every row; ``main`` does not move.
 
         :returns: the branch: ``quarantine-<batch>-<snapshot>``.
+        :raises Refused: when its rows were published, or released from quarantine, meanwhile.
         """
-        from pyiceberg.exceptions import CommitFailedException
+        branch = _branch_of(version.batch, int(version.snapshot))
 
-        target = self.table(version.table)
-        branch = _quarantine_of(version)
-        for _ in range(_RACES):
-            if branch in target.refs():
-                return branch
-            with self.answering(), contextlib.suppress(CommitFailedException):
-                snapshots = target.manage_snapshots().create_branch(int(version.snapshot), branch)
-                if _heads(target, version):
-                    snapshots = snapshots.remove_branch(version.branch)
-                snapshots.commit()
-            target = self.table(version.table)
-        raise Unavailable(f"{version.table}: others wrote {_RACES} times while batch {version.batch} was set aside")
+        def prepare(step: OneStep) -> str:
+            if branch not in step.target.refs():
+                self._staged(step.target, version)
+                step.point(branch, int(version.snapshot))
+                self._leave_audit(step, version)
+            return branch
 
-    def _table(self, table: str, schema: pa.Schema) -> Table:
-        """Open a table, or make it with ``schema``, partitioned by batch."""
-        from pyiceberg.exceptions import (
-            CommitFailedException,
-            NamespaceAlreadyExistsError,
-            TableAlreadyExistsError,
+        return self._in_one_step(lambda: self.table(version.table), prepare, f"batch {version.batch} was set aside")
+
+    def split(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion:
+        """Set the failing rows of a staged batch aside in one atomic step; give the staged version of the others.
+
+        :param passing: with ``failing``, every row of the batch.
+        :raises Refused: when the batch was published, or set aside as a whole and released.
+        """
+        whole, audit = int(version.snapshot), f"audit-{slug(version.batch)}-{version.snapshot}"
+
+        def prepare(step: OneStep) -> DataVersion:
+            target = step.target
+            done = _passing_of(target, version)
+            if done is not None:
+                return replace(version, snapshot=str(done[0]), branch=audit, rows=done[1].rows)
+            part = self._staged(target, version)
+            passed, files = self._written(step, part, passing)
+            snapshot = self._put(step, audit, replace(passed, passing_of=whole), files)
+            failed, files = self._written(step, part, failing)
+            step.snapshot(
+                _branch_of(version.batch, whole),
+                whole,
+                added=files,
+                removed=own_files(step, whole, part.batch),
+                summary=failed.to_summary(),
+            )
+            self._leave_audit(step, version)
+            step.keep_schema()
+            return replace(version, snapshot=str(snapshot), branch=audit, rows=passed.rows)
+
+        return self._in_one_step(
+            lambda: self.table(version.table), prepare, f"rows of batch {version.batch} were set aside"
         )
-        from sqlalchemy.exc import IntegrityError
 
-        if not all(part.isidentifier() for part in table.split(".")) or "." not in table:
-            raise Misconfigured(f"Iceberg table {table}: a name of the form namespace.table was wanted")
-        faster = (TableAlreadyExistsError, NamespaceAlreadyExistsError, CommitFailedException, IntegrityError)
-        for _ in range(_RACES):
-            with self.answering(), contextlib.suppress(*faster):
-                if not self.catalog.table_exists(table):
-                    self._make(table, schema)
-                return self.table(table)
-        raise Unavailable(f"Iceberg table {table}: others were making it {_RACES} times; try again later")
+    def quarantined(self, table: str) -> list[DataVersion]:
+        """Give what is in quarantine, oldest first: for each batch set aside a version of those of its rows."""
+        target = self.table(table)
+        return [
+            DataVersion(table, str(snapshot), part.batch, branch, self._batches(target, snapshot).get(part.batch, 0))
+            for branch, snapshot, part in set_aside(target)
+        ]
 
-    def _make(self, table: str, schema: pa.Schema) -> None:
-        """Make a table and its first snapshot, which a branch needs to start from, in one step."""
-        from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException
-        from pyiceberg.transforms import IdentityTransform
+    def source(self, version: DataVersion) -> str:
+        """Say where the rows of a staged or quarantined version came from; empty when that is not known."""
+        part = part_of(self.table(version.table).snapshot_by_id(int(version.snapshot)))
+        return part.source if part else ""
 
-        self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
-        try:
-            with self.catalog.create_table_transaction(table, schema) as making:
-                making.update_spec().add_field(BATCH, IdentityTransform(), BATCH).commit()
-                making.append(schema.empty_table())
-        except (UnsupportedPyArrowTypeException, ValueError, TypeError, NotImplementedError) as error:
-            raise Misconfigured(f"Iceberg table {table} cannot be made: {bounded(error)}") from error
+    def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
+        """Publish rows out of quarantine in one atomic step, and keep the others there.
+
+        Rows of a delivery that is published in part join it; others take the place of what the table has of the batch.
+
+        :param version: one of :meth:`quarantined`.
+        :param passing: with ``failing``, every row of it; at least one.
+        :returns: the published version; None when this version left quarantine in another way.
+        :raises Refused: when a later delivery of the batch was published.
+        """
+        aside = int(version.snapshot)
+
+        def prepare(step: OneStep) -> DataVersion | None:
+            target = step.target
+            ref, shown = target.refs().get(version.branch), shown_as(target, aside)
+            if ref is None or ref.snapshot_id != aside:
+                return DataVersion(version.table, str(shown[0]), version.batch, "", shown[1].rows) if shown else None
+            part = _known(target, version)
+            released, files = self._written(step, part, passing)
+            released = replace(released, holds=part.holds)
+            self._may_land(target, released, version.name)
+            snapshot, rows = self._land(step, released, files)
+            if failing.num_rows:
+                kept, files = self._written(step, part, failing)
+                removed = own_files(step, aside, part.batch)
+                summary = replace(kept, holds=part.holds[1:]).to_summary()
+                step.snapshot(version.branch, aside, added=files, removed=removed, summary=summary)
+            else:
+                step.drop(version.branch)
+            return DataVersion(version.table, str(snapshot), version.batch, "", rows)
+
+        return self._in_one_step(lambda: self.table(version.table), prepare, f"batch {version.batch} was released")
+
+    def roll_back(self, version: DataVersion) -> list[DataVersion]:
+        """Let ``main`` show an earlier version again, in one atomic step.
+
+        What was published since goes to quarantine: of each batch the rows that ``main`` has of it now.
+
+        :param version: one of :meth:`versions`.
+        :returns: what was set aside; nothing when ``main`` shows the version already.
+        :raises Misconfigured: when ``main`` does not stand on it.
+        """
+        to = int(version.snapshot)
+
+        def prepare(step: OneStep) -> list[DataVersion]:
+            target, head = step.target, head_of(step.target)
+            if to not in ancestry(target):
+                raise Misconfigured(f"{version.name}: main does not stand on it, so it cannot go back to it")
+            if to == head:
+                return []
+            kept, since = set(ancestry(target, to)), dict[str, list[tuple[int, Part]]]()
+            for snapshot, part in shown_parts(target):
+                if snapshot not in kept:
+                    since.setdefault(part.batch, []).append((snapshot, part))
+            aside = [self._aside(step, version, landed) for landed in since.values()]
+            step.point(MAIN, to)
+            return [set_aside for set_aside in aside if set_aside]
+
+        return self._in_one_step(lambda: self.table(version.table), prepare, "main was rolled back")
+
+    @staticmethod
+    def _aside(step: OneStep, to: DataVersion, landed: list[tuple[int, Part]]) -> DataVersion | None:
+        """Keep what ``main`` has of a batch and an earlier version has not; None when that is nothing."""
+        head, (snapshot, newest) = head_of(step.target), landed[0]
+        staying = {file.file_path for file in own_files(step, int(to.snapshot), newest.batch)}
+        here = own_files(step, head, newest.batch)
+        rows = sum(file.record_count for file in here if file.file_path not in staying)
+        if not rows:
+            return None
+        holds = tuple(held for _, part in landed if part.delivery == newest.delivery for held in part.holds)
+        branch, part = _branch_of(newest.batch, snapshot), replace(newest, rows=rows, holds=holds, superseded=0)
+        removed = [file for file in here if file.file_path in staying]
+        aside = step.snapshot(branch, head, removed=removed, summary=part.to_summary())
+        return DataVersion(to.table, str(aside), newest.batch, branch, rows)
+
+    @staticmethod
+    def _staged(target: Table, version: DataVersion) -> Part:
+        """Give what a staged version says, if nothing of its delivery is published or in quarantine."""
+        part = _known(target, version)
+        landed = [snapshot for snapshot, shown in shown_parts(target) if shown.delivery == part.delivery]
+        if landed:
+            raise Refused(f"{version.name}: it is published as {version.table}@{landed[0]}, and not set aside")
+        return part
+
+    @staticmethod
+    def _written(step: OneStep, part: Part, rows: pa.Table) -> tuple[Part, list[DataFile]]:
+        """Write rows of a part, and give the part that they are."""
+        schema = fitting_schema(step, rows.schema, evolve=True, what=f"{'.'.join(step.target.name())}: {part.batch}")
+        unplaced = unkeyed(rows, part.write)
+        alone = replace(part, rows=rows.num_rows, holds=(), unkeyed=unplaced, superseded=0, passing_of=0)
+        return alone, step.write(schema, rows)
+
+    @staticmethod
+    def _leave_audit(step: OneStep, version: DataVersion) -> None:
+        ref = step.target.refs().get(version.branch)
+        if ref is not None and ref.snapshot_id == int(version.snapshot):
+            step.drop(version.branch)
 
 
-def _quarantine_of(version: DataVersion) -> str:
-    return f"quarantine-{slug(version.batch)}-{version.snapshot}"
+def _branch_of(batch: str, snapshot: int) -> str:
+    return f"{QUARANTINE}{slug(batch)}-{snapshot}"
 
 
-def _heads(target: Table, version: DataVersion) -> bool:
-    """Tell whether a version is still the head of its audit branch, and not another staging of the batch."""
-    ref = target.refs().get(version.branch)
-    return ref is not None and ref.snapshot_id == int(version.snapshot)
+def _known(target: Table, version: DataVersion) -> Part:
+    part = part_of(target.snapshot_by_id(int(version.snapshot)))
+    if part is None:
+        raise Misconfigured(f"{version.name}: this snapshot is gone; stage the batch again")
+    return part
 
 
-def _published_as(target: Table, snapshot: str) -> str | None:
-    """Give the snapshot of ``main`` that shows a staged one: itself, or the one that stands for it; None without."""
-    for ancestor in ancestry(target):
-        found = target.snapshot_by_id(ancestor)
-        stands_for = found.summary.additional_properties.get(_STANDS_FOR) if found and found.summary else None
-        if snapshot in (str(ancestor), stands_for):
-            return str(ancestor)
+def _passing_of(target: Table, version: DataVersion) -> tuple[int, Part] | None:
+    """Give the staged version of the rows of a batch that passed, when it was split."""
+    for snapshot in target.snapshots():
+        part = part_of(snapshot)
+        if part is not None and part.passing_of == int(version.snapshot) and part.holds == (snapshot.snapshot_id,):
+            return snapshot.snapshot_id, part
     return None
-
-
-def _storable(rows: pa.Table, table: str, batch: str) -> pa.Table:
-    """Give the rows with the types that Iceberg stores: timestamps in microseconds, and those with a zone in UTC.
-
-    :raises Misconfigured: when two columns share a name, or a timestamp would lose digits.
-    """
-    import pyarrow as pa
-    from pyarrow import types
-
-    doubled = sorted({name for name in rows.column_names if rows.column_names.count(name) > 1})
-    if doubled:
-        raise Misconfigured(f"{table}: batch {batch} has more than one column {bounded(', '.join(doubled))}")
-    for place, field in enumerate(rows.schema):
-        if types.is_dictionary(field.type):
-            rows = rows.set_column(place, field.name, rows[field.name].cast(field.type.value_type))
-        if types.is_timestamp(field.type):
-            wanted = pa.timestamp("us", "UTC" if field.type.tz else None)
-            try:
-                rows = rows.set_column(place, field.name, rows[field.name].cast(wanted))
-            except pa.ArrowInvalid as error:
-                raise Misconfigured(f"{table}: batch {batch}, column {field.name}: {bounded(error)}") from error
-    return rows
-
-
-def _differences(found: pa.Schema, target: Table) -> str:
-    """Say which columns a table lacks or has with another type."""
-    wanted = {field.name: str(field.type).removeprefix("large_") for field in target.schema().as_arrow()}
-    return bounded(
-        "; ".join(
-            f"{field.name} is {field.type}, the table has {wanted.get(field.name, 'no such column')}"
-            for field in found
-            if wanted.get(field.name) != str(field.type).removeprefix("large_")
-        )
-    )
