@@ -159,18 +159,19 @@ def _write_file(
     measured = data_file_statistics_from_parquet_metadata(
         writer.writer.metadata, compute_statistics_plan(named, properties), parquet_path_to_id_mapping(named)
     )
-    return DataFile.from_args(
+    file = DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=place,
         file_format=FileFormat.PARQUET,
         partition=key.partition,
         file_size_in_bytes=len(output),
         sort_order_id=None,
-        spec_id=spec.spec_id,
         equality_ids=None,
         key_metadata=None,
         **measured.to_serialized_dict(),
     )
+    file.spec_id = spec.spec_id
+    return file
 
 
 def _fitted(rows: pa.Table, schema: Schema, named: Schema) -> pa.Table:
