@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from xops.core.errors import Misconfigured
 from xops.core.writes import APPEND, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
     from xops.core.versions import DataVersion
-
-
-def refuse_untested(version: DataVersion) -> None:
-    """Refuse to publish rows that are not those that were staged and tested.
-
-    :raises Misconfigured: always.
-    """
-    raise Misconfigured(
-        f"{version.name}: of batch {version.batch} {version.rows} rows are left since a later batch has some of its "
-        "keys, and these were not tested as they are now; stage and test the batch again"
-    )
 
 
 class DatasetStore(Protocol):
@@ -60,17 +48,20 @@ class DatasetStore(Protocol):
         :raises Misconfigured: when the version has expired.
         """
 
-    def publish(self, version: DataVersion, *, audit: Callable[[DataVersion], None] = refuse_untested) -> DataVersion:
+    def publish(self, version: DataVersion) -> DataVersion:
         """Show a staged batch to readers in one atomic step; publishing it again changes nothing.
 
-        :param audit: tests rows that differ from those staged, because others were published meanwhile; it raises
-            to keep them from readers.
-        :raises Refused: when a later delivery of the batch was published.
+        Rows that a later batch supersedes by then are left out; the ``rows`` of the version say how many are shown.
+
+        :raises Refused: when a later delivery of the batch was published, or when its mode cannot place its rows.
         :raises Misconfigured: when the batch is neither staged nor published.
         """
 
     def quarantine(self, version: DataVersion) -> str:
-        """Set a staged batch aside with every row, and say where; readers see no change."""
+        """Set a staged batch aside with every row, and say where; readers see no change.
+
+        :raises Refused: when its rows were published, or released from quarantine, meanwhile.
+        """
 
     def split(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion:
         """Set the failing rows of a staged batch aside in one atomic step; give the staged version of the others.
@@ -81,12 +72,17 @@ class DatasetStore(Protocol):
     def quarantined(self, table: str) -> list[DataVersion]:
         """Give what is in quarantine, oldest first: for each batch set aside a version of those of its rows."""
 
+    def source(self, version: DataVersion) -> str:
+        """Say where the rows of a staged or quarantined version came from; empty when that is not known."""
+
     def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.
 
+        Rows of a delivery that is published in part join it; others take the place of what there is of the batch.
+
         :param version: one of :meth:`quarantined`.
-        :param passing: with ``failing``, every row of it.
-        :returns: the published version; None when this version has left quarantine already.
+        :param passing: with ``failing``, every row of it; at least one.
+        :returns: the published version, also when they were released before; None when they left in another way.
         :raises Refused: when a later delivery of the batch was published.
         """
 

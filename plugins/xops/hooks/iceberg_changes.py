@@ -144,7 +144,8 @@ class _Keyed:
         name = self.by[0]
         kind = keys.schema.field(name).type
         known = name in self.step.target.schema().column_names
-        if not known or not (types.is_integer(kind) or types.is_date32(kind) or types.is_large_string(kind)):
+        texts = types.is_string(kind) or types.is_large_string(kind)
+        if not known or not (types.is_integer(kind) or types.is_date32(kind) or texts):
             return AlwaysTrue()
         bounds = pc.min_max(keys[name]).as_py()
         if bounds["min"] is None:
