@@ -22,6 +22,7 @@ PARAGRAPH = "\n\n"
 # In the order of the loop; a module of operators that is not named here comes after these.
 OPERATORS = (
     "datasets",
+    "quarantine",
     "schema",
     "versions",
     "training",

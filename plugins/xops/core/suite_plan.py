@@ -99,11 +99,14 @@ class Plan:
     :param answer: from them, as measured, to the answer; None when the values turn out to be Great Expectations' to
         judge.
     :param recount: further aggregates that are needed only because of what was measured.
+    :param failing: the condition, perhaps with windows, of a row that is unexpected; empty when it is not single rows
+        that fail.
     """
 
     asks: tuple[str, ...]
     answer: Callable[[Measured], Answer | None]
     recount: Callable[[Measured], tuple[str, ...]] = _none
+    failing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,14 @@ class Question:
             raise NotCompiled
         return column
 
+    def those(self, *conditions: str) -> str:
+        """Give the condition of the rows of the row condition for which the conditions hold; empty for every row."""
+        return " AND ".join(condition for condition in (self.where, *conditions) if condition)
+
     def aggregate(self, function: str, *conditions: str) -> str:
         """Give an aggregate over the rows of the row condition for which the conditions hold."""
-        every = [condition for condition in (self.where, *conditions) if condition]
-        return f"{function} FILTER (WHERE {' AND '.join(every)})" if every else function
+        every = self.those(*conditions)
+        return f"{function} FILTER (WHERE {every})" if every else function
 
     def rows(self, *conditions: str) -> str:
         """Give the number of rows for which the conditions hold."""

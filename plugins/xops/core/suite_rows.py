@@ -56,7 +56,8 @@ def plan_nulls(question: Question, *, wanted: bool) -> Plan:
         unexpected = measured[present] if wanted else measured[rows] - measured[present]
         return share_of_rows(measured[rows], None, unexpected, mostly)
 
-    return Plan((rows, present), answer)
+    failing = question.those(column.present if wanted else f"{column.sql} IS NULL")
+    return Plan((rows, present), answer, failing=failing)
 
 
 def plan_values(question: Question, column: Column, fine: str) -> Plan:
@@ -68,7 +69,7 @@ def plan_values(question: Question, column: Column, fine: str) -> Plan:
     def answer(measured: Measured) -> Answer:
         return share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
 
-    return Plan((rows, present, unexpected), answer)
+    return Plan((rows, present, unexpected), answer, failing=question.those(f"NOT ({fine})"))
 
 
 def plan_unique(question: Question) -> Plan:
@@ -100,7 +101,8 @@ def _plan_repeated(question: Question, keys: Sequence[str], counted: Sequence[st
     def recount(measured: Measured) -> tuple[str, ...]:
         return (repeated,) if measured[different] < measured[present] else ()
 
-    return Plan((rows, present, different), answer, recount)
+    shared = f"count(*) FILTER (WHERE {kept}) OVER (PARTITION BY {', '.join(keys)}) > 1"
+    return Plan((rows, present, different), answer, recount, failing=f"{kept} AND {shared}")
 
 
 def plan_pair(question: Question, condition: Callable[[str, str], str]) -> Plan:
@@ -147,7 +149,7 @@ def _plan_records(question: Question, counted: Sequence[str], fine: str) -> Plan
     def answer(measured: Measured) -> Answer:
         return share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
 
-    return Plan((rows, present, unexpected), answer)
+    return Plan((rows, present, unexpected), answer, failing=question.those(*counted, f"NOT ({fine})"))
 
 
 def listed_columns(question: Question, *kinds: Kind) -> tuple[list[Column], list[str]]:

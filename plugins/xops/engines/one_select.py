@@ -37,7 +37,7 @@ def decide(rows: Rows, suite: Mapping[str, Any], *, memory_limit: str = "") -> l
     plans = [compile_expectation(expectation, columns) for expectation in asked]
     asks = list(dict.fromkeys(ask for plan in plans if plan for ask in plan.asks))
     try:
-        with _connect(rows, memory_limit) as connection:
+        with connect(rows, memory_limit) as connection:
             measured = measure(connection, rows, columns, asks)
             more = list(dict.fromkeys(ask for plan in plans if plan for ask in plan.recount(measured)))
             measured |= measure(connection, rows, columns, more)
@@ -75,7 +75,7 @@ def select(rows: Rows, columns: Sequence[Column], asks: Sequence[str]) -> str:
     return f"WITH {batch} SELECT {named}{' FROM batch' if scans else ''}"  # noqa: S608
 
 
-def _connect(rows: Rows, memory_limit: str) -> duckdb.DuckDBPyConnection:
+def connect(rows: Rows, memory_limit: str = "") -> duckdb.DuckDBPyConnection:
     """Open a database of its own that reads the rows once a statement."""
     import duckdb
 

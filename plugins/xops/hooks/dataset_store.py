@@ -75,6 +75,9 @@ class DatasetStore(Protocol):
     def source(self, version: DataVersion) -> str:
         """Say where the rows of a staged or quarantined version came from; empty when that is not known."""
 
+    def beside(self, version: DataVersion) -> pa.Table | None:
+        """Give the rows that readers see of the delivery that a quarantined version is of; None without any."""
+
     def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.
 

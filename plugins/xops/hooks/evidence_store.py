@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from xops.core.evidence import Evidence, Origin, folder, slug
+from xops.core.errors import Misconfigured
+from xops.core.evidence import Evidence, Origin, digest, folder, slug
 from xops.hooks.objects import Objects
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from xops.core.verdict import Verdict
 
 
@@ -66,6 +69,24 @@ class EvidenceStore:
                 if content is not None:
                     self.objects.put(path, content)
         self.objects.put_json(evidence.path, evidence.to_json())
+
+    def keep_suite(self, suite: Mapping[str, Any]) -> str:
+        """Keep a suite as it was used, and give its digest: 64 hexadecimal digits."""
+        name = digest(suite)
+        self.objects.create_json(f"suites/{name}.json", suite)
+        return name
+
+    def suite(self, name: str) -> dict[str, Any]:
+        """Give a suite that was kept, by its digest.
+
+        It is trusted no more, whatever it says of itself: only a suite that is read from its file may have code in it.
+
+        :raises Misconfigured: when there is none.
+        """
+        found = self.objects.get_json(f"suites/{name}.json") if set(name) <= set("0123456789abcdef") else None
+        if found is None:
+            raise Misconfigured(f"suite {name:.80}: no suite of this digest was kept")
+        return {**found, "meta": {}}
 
     def report(self, report: str) -> tuple[str, bytes] | None:
         """Give the id of the DAG that made a report, and its HTML; None when there is no such report.

@@ -11,7 +11,7 @@ from xops.core.versions import DataVersion
 from xops.hooks.iceberg_changes import own_files, unkeyed
 from xops.hooks.iceberg_reading import ancestry, head_of
 from xops.hooks.iceberg_schemas import fitting_schema
-from xops.hooks.iceberg_summary import QUARANTINE, Part, part_of, set_aside, shown_as, shown_parts
+from xops.hooks.iceberg_summary import QUARANTINE, Part, part_of, present, set_aside, shown_as, shown_parts
 from xops.hooks.iceberg_writing import MAIN, IcebergWriter
 
 if TYPE_CHECKING:
@@ -91,6 +91,14 @@ class IcebergHook(IcebergWriter):
         """Say where the rows of a staged or quarantined version came from; empty when that is not known."""
         part = part_of(self.table(version.table).snapshot_by_id(int(version.snapshot)))
         return part.source if part else ""
+
+    def beside(self, version: DataVersion) -> pa.Table | None:
+        """Give the rows that ``main`` shows of the delivery that a quarantined version is of; None without any."""
+        target = self.table(version.table)
+        now, part = present(target, version.batch), _known(target, version)
+        if now is None or now.delivery != part.delivery:
+            return None
+        return self.rows(DataVersion(version.table, str(head_of(target))), batches=[version.batch])
 
     def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.sdk import TriggerRule
 
@@ -13,14 +13,18 @@ from xops.core.gate import admit
 from xops.core.strict_json import dumps
 from xops.core.suite import untested
 from xops.core.versions import DataVersion
+from xops.core.writes import Write
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
+from xops.operators.quarantine import set_rows_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
+    from xops.core.evidence import Origin
     from xops.core.verdict import Verdict
+    from xops.hooks.dataset_store import DatasetStore
     from xops.hooks.evidence_store import EvidenceStore
     from xops.hooks.sources import Address
 
@@ -31,7 +35,9 @@ _LONGEST_BATCH = 100  # it is part of file names
 class StageDataOperator(XopsOperator):
     """Land a batch on an audit branch of an Iceberg table, where nobody reads it before it is tested.
 
-    Staging a batch again replaces what was staged or published of it; it never doubles rows.
+    Staging a batch again replaces what was staged or published of it; it never doubles rows. Of several deliveries of a
+    batch the one that was staged last is published; of rows that ``overwrite`` or ``upsert`` puts in each other's place
+    those of the later batch are, by name, in whatever order they come.
 
     :param source: where the rows are, in words of :func:`~xops.hooks.sources.open_source` (templated): files by path
         or URL, a query or a table of a database, or a function.
@@ -40,6 +46,11 @@ class StageDataOperator(XopsOperator):
     :param types: type of each column, as Arrow names it: ``int64``, ``date32``, ``decimal(10, 2)``... What CSV and
         JSON lines have in columns that are not named here is taken from their first rows, and logged (templated).
     :param file_format: ``csv``, ``jsonl`` or ``parquet``, where the files' names do not say it.
+    :param mode: how the batch enters the table: ``append``; ``overwrite``, in the place of all rows of other batches
+        that have its values in the columns ``by``; ``upsert``, in the place of single rows, by key. Rows that share a
+        key are staged and tested, but not published.
+    :param by: the partition columns of ``overwrite``, the key columns of ``upsert``.
+    :param evolve: whether the batch may add columns, which earlier rows then lack, and widen types.
     :param iceberg_conn_id: connection of the catalog.
     :returns: the data version, as :class:`~xops.core.versions.DataVersion`'s JSON.
     :raises Misconfigured: when the source is missing, unreadable or empty, or does not fit its types or the table.
@@ -55,6 +66,9 @@ class StageDataOperator(XopsOperator):
         batch: str,
         types: Mapping[str, str] | None = None,
         file_format: str = "",
+        mode: str = "append",
+        by: Sequence[str] | str = (),
+        evolve: bool = False,
         iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,
     ) -> None:
@@ -64,6 +78,9 @@ class StageDataOperator(XopsOperator):
         self.batch = batch
         self.types = types
         self.file_format = file_format
+        self.mode = mode
+        self.by = by
+        self.evolve = evolve
         self.iceberg_conn_id = iceberg_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
@@ -77,12 +94,13 @@ class StageDataOperator(XopsOperator):
                 f"found {self.batch!r:.150}"
             )
         dataset = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id)
+        write = Write.of(self.mode, self.by, evolve=self.evolve)
         delivery = open_source(self.source, file_format=self.file_format, types=self.types)
         if delivery.inferred:
             self.log.warning("types seen in the first rows, not declared: %s", delivery.described(delivery.inferred))
         rows = delivery.reader().read_all()
         source = dumps(delivery.to_json()).decode()
-        staged = dataset.stage(rows, table=self.table, batch=self.batch, source=source)
+        staged = dataset.stage(rows, table=self.table, batch=self.batch, write=write, source=source)
         self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
         return staged.to_json()
 
@@ -161,10 +179,17 @@ class DataTestOperator(CheckOperator):
             columns=rows.column_names,
             rows=rows.num_rows,
             subject=version.name,
-            facts={"version": version.to_json(), "suite": suite.get("name", self.suite)},
+            facts={
+                "version": version.to_json(),
+                "suite": suite.get("name", self.suite),
+                "suite_digest": store.keep_suite(suite),
+            },
             untested=untested(suite),
         )
         return Judged(verdict, version.table, version.batch)
+
+
+OnFail = Literal["quarantine_batch", "quarantine_rows", "fail", "record"]
 
 
 class PublishDataOperator(XopsOperator):
@@ -172,10 +197,17 @@ class PublishDataOperator(XopsOperator):
 
     It runs as soon as its upstream tasks are done and the batch is staged, whatever the tests said. A batch that does
     not pass, or was not tested, goes to a quarantine branch with every row; then the task fails, so the run is red and
-    nothing downstream reads the batch.
+    nothing downstream reads the batch. So does an earlier delivery of a batch of which a later one was published.
+
+    What became of every row is in the record of the batch: ``rows`` are ``published_rows``, ``superseded_rows`` that a
+    later batch has the keys of, and ``quarantined_rows``.
 
     :param version: the staged data version (templated).
     :param verdicts: evidence of the tests, as check operators return it (templated).
+    :param on_fail: what happens to a batch that does not pass. ``quarantine_batch``: it is set aside.
+        ``quarantine_rows``: only the rows are that a failed expectation finds unexpected, and the others are published
+        if they pass; the whole batch where it is not single rows that fail. ``fail``: it stays staged. ``record``: it
+        is published all the same, provided that it was tested.
     :param iceberg_conn_id: connection of the catalog.
     :returns: the published data version; also as ``extra`` of the events of its outlets.
     """
@@ -183,40 +215,96 @@ class PublishDataOperator(XopsOperator):
     template_fields = ("version", "verdicts")
 
     def __init__(
-        self, *, version: Any, verdicts: Sequence[Any], iceberg_conn_id: str = "iceberg_default", **kwargs: Any
+        self,
+        *,
+        version: Any,
+        verdicts: Sequence[Any],
+        on_fail: OnFail = "quarantine_batch",
+        iceberg_conn_id: str = "iceberg_default",
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trigger_rule", TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
         super().__init__(**kwargs)
         self.version = version
         self.verdicts = verdicts
+        self.on_fail = on_fail
         self.iceberg_conn_id = iceberg_conn_id
+        if self.on_fail not in get_args(OnFail):
+            raise Misconfigured(
+                f"on_fail of {self.task_id}: {', '.join(get_args(OnFail))} was wanted, found {on_fail!r}"
+            )
 
     def act(self, context: Context) -> dict[str, Any]:
-        """Publish, or quarantine and fail."""
+        """Publish, or set aside and fail."""
         from xops.hooks.dataset_store import store_of
         from xops.hooks.evidence_store import EvidenceStore, now
 
-        version = DataVersion.from_json(self.version)
-        dataset, objects = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id), EvidenceStore().objects
-        path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin_of(context).key}.json"
+        version, store, origin = DataVersion.from_json(self.version), EvidenceStore(), origin_of(context)
+        dataset = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)
+        path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin.key}.json"
         record = {"table": version.table, "batch": version.batch, "rows": version.rows, "staged": version.snapshot}
-        judged: list[tuple[str, Verdict]] = []
+        record |= {"source": dataset.source(version), "at": now(), "failed": [], "evidence": [], "suites": []}
+        staged = version
         try:
             judged = verdicts_of(self.verdicts)
-            admit([verdict for _, verdict in judged], version.name)
+            record |= _said(judged)
+            try:
+                admit([verdict for _, verdict in judged], version.name)
+            except Refused:
+                parted = self._admitted_all_the_same(dataset, store, version, judged, origin)
+                if parted is None:
+                    raise
+                staged, record["evidence"] = parted[0], [*record["evidence"], *parted[1]]
+            published = dataset.publish(staged)
         except Refused as refusal:
-            branch = dataset.quarantine(version)
-            failed = [f"{f.check} on {f.subject}" for _, verdict in judged for f in verdict.failed]
-            record |= {"outcome": "quarantined", "branch": branch, "failed": failed, "at": now()}
-            objects.put_json(path, record)
+            left = self._set_aside(dataset, staged, version.rows)
+            store.objects.put_json(path, record | left)
+            where = f"quarantined on branch {left['branch']}" if left["branch"] else "not published"
             raise Refused(
-                f"batch {version.batch} of {version.table} is quarantined on branch {branch} "
+                f"batch {version.batch} of {version.table} is {where} "
                 f"({version.rows} rows), main did not move: {refusal}"
             ) from refusal
-        published = dataset.publish(version)
-        evidence = [identity for identity, _ in judged]
-        objects.put_json(
-            path, record | {"outcome": "published", "version": published.name, "evidence": evidence, "at": now()}
-        )
-        announce(context, self.outlets, published.to_json() | {"evidence": evidence})
+        counts = _counts(published.rows, staged.rows - published.rows, version.rows - staged.rows)
+        store.objects.put_json(path, record | counts | {"outcome": "published", "version": published.name})
+        announce(context, self.outlets, published.to_json() | {"evidence": record["evidence"]})
         return published.to_json()
+
+    def _admitted_all_the_same(
+        self,
+        dataset: DatasetStore,
+        store: EvidenceStore,
+        version: DataVersion,
+        judged: Sequence[tuple[str, Verdict]],
+        origin: Origin,
+    ) -> tuple[DataVersion, list[str]] | None:
+        """Give what is to be published of a batch that does not pass, and the evidence that came with that."""
+        if not judged or any(verdict.subject != version.name for _, verdict in judged):
+            return None
+        if self.on_fail == "record":
+            return version, []
+        parted = set_rows_aside(dataset, store, version, judged, origin) if self.on_fail == "quarantine_rows" else None
+        if parted is None:
+            return None
+        staged, evidence = parted
+        self.log.warning("%s of %s rows of %s are set aside", version.rows - staged.rows, version.rows, version.name)
+        return staged, [evidence.id]
+
+    def _set_aside(self, dataset: DatasetStore, staged: DataVersion, rows: int) -> dict[str, Any]:
+        """Set what was refused aside, where it is wanted so; give what the record says of the batch's rows."""
+        if self.on_fail == "fail":
+            return {"outcome": "refused", "branch": "", **_counts(0, 0, 0)}
+        return {"outcome": "quarantined", "branch": dataset.quarantine(staged), **_counts(0, 0, rows)}
+
+
+def _counts(published: int, superseded: int, quarantined: int) -> dict[str, int]:
+    return {"published_rows": published, "superseded_rows": superseded, "quarantined_rows": quarantined}
+
+
+def _said(judged: Sequence[tuple[str, Verdict]]) -> dict[str, list[str]]:
+    """Give what the record of a batch says of its verdicts."""
+    verdicts = [verdict for _, verdict in judged]
+    return {
+        "failed": [f"{finding.check} on {finding.subject}" for verdict in verdicts for finding in verdict.failed],
+        "evidence": [identity for identity, _ in judged],
+        "suites": [verdict.facts["suite_digest"] for verdict in verdicts if "suite_digest" in verdict.facts],
+    }

@@ -1,0 +1,320 @@
+"""Batches that do not pass: set aside whole or by rows, tested again, released; each row is in one place at a time."""
+
+import json
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from xops.core.versions import DataVersion
+from xops.hooks.evidence_store import EvidenceStore
+from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.objects import Objects
+from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
+from xops.operators.quarantine import ReleaseQuarantineOperator
+
+pytestmark = pytest.mark.integration
+
+TABLE = "shop.orders"
+UNIQUE = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}}
+POSITIVE = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "amount", "min_value": 0}}
+MANY = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 3}}
+KNOWN = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "amount"}}
+
+
+@pytest.fixture
+def lake():
+    return IcebergHook()
+
+
+class Shop:
+    """One DAG's tasks, run one by one as Airflow runs them; an XCom value is what came back of strict JSON."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def execute(self, operator, run_id="run 1"):
+        ti = SimpleNamespace(dag_id="shop", run_id=run_id, task_id=operator.task_id, map_index=-1, try_number=1)
+        ti.xcom_push = lambda **_: None
+        context = {"ti": ti, "outlet_events": OutletEventAccessors(), "params": {}}
+        return json.loads(json.dumps(operator.execute(context), allow_nan=False))
+
+    def suite(self, *expectations):
+        path = self.folder / "suite.json"
+        path.write_text(json.dumps({"name": "orders", "expectations": expectations}))
+        return str(path)
+
+    def stage(self, *amounts, batch="01", ids=None, **how):
+        ids = ids or list(range(len(amounts)))
+        table = pa.table({"id": pa.array(ids, pa.int64()), "amount": pa.array(amounts, pa.float64())})
+        pq.write_table(table, self.folder / "batch.parquet")
+        source = str(self.folder / "batch.parquet")
+        return self.execute(StageDataOperator(task_id="stage", source=source, table=TABLE, batch=batch, **how))
+
+    def test(self, staged, *expectations, **how):
+        suite = self.suite(*expectations)
+        return self.execute(DataTestOperator(task_id="test", version=staged, suite=suite, gate="record", **how))
+
+    def publish(self, staged, *verdicts, **how):
+        return self.execute(PublishDataOperator(task_id="publish", version=staged, verdicts=list(verdicts), **how))
+
+    def deliver(self, *amounts, suite=(UNIQUE, POSITIVE, KNOWN), on_fail="quarantine_rows", batch="01", **how):
+        """Stage, test and publish a batch; give what was refused, if it was."""
+        staged = self.stage(*amounts, batch=batch, **how)
+        try:
+            return self.publish(staged, self.test(staged, *suite), on_fail=on_fail)
+        except AirflowFailException as refused:
+            return str(refused)
+
+    def release(self, *expectations, run_id="run 1", **how):
+        suite = self.suite(*expectations)
+        return self.execute(ReleaseQuarantineOperator(task_id="release", table=TABLE, suite=suite, **how), run_id)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return Shop(tmp_path)
+
+
+def on_main(lake):
+    version = lake.published(TABLE)
+    return sorted(lake.rows(version)["amount"].to_pylist(), key=str) if version else []
+
+
+def aside(lake):
+    """Give the amounts in quarantine."""
+    rows = [lake.rows(version, batches=[version.batch]) for version in lake.quarantined(TABLE)]
+    return sorted((amount for table in rows for amount in table["amount"].to_pylist()), key=str)
+
+
+def record():
+    (found,) = Objects.configured().all_json(f"batches/{TABLE}/")
+    return found
+
+
+def test_only_the_failing_rows_are_set_aside_and_the_others_published(shop, lake):
+    published = shop.deliver(1.0, -2.0, 3.0, None, 5.0)
+    assert on_main(lake) == [1.0, 3.0, 5.0]
+    assert aside(lake) == [-2.0, None]
+    assert published["rows"] == 3
+    (kept,) = lake.quarantined(TABLE)
+    assert kept.rows == 2
+    said = record()
+    counts = [said[f"{what}_rows"] for what in ("published", "superseded", "quarantined")]
+    assert (said["outcome"], said["rows"], counts) == ("published", 5, [3, 0, 2])
+    assert said["source"].endswith("batch.parquet")
+    (suite,) = said["suites"]
+    assert EvidenceStore().suite(suite)["name"] == "orders"
+    assert [verdict.verdict.outcome for verdict in EvidenceStore().about("data_test", TABLE)] == ["fail", "pass"]
+
+
+def test_rows_that_share_a_value_are_all_set_aside(shop, lake):
+    shop.deliver(1.0, 2.0, 3.0, 4.0, ids=[7, 8, 7, 9])
+    assert (on_main(lake), aside(lake)) == ([2.0, 4.0], [1.0, 3.0])
+
+
+def test_the_rows_that_a_lenient_expectation_bears_are_published(shop, lake):
+    lenient = {**POSITIVE, "kwargs": {**POSITIVE["kwargs"], "mostly": 0.5}}
+    warning = {**KNOWN, "severity": "warning"}
+    shop.deliver(1.0, -2.0, 3.0, None, suite=[lenient, warning])
+    assert (on_main(lake), aside(lake)) == ([-2.0, 1.0, 3.0, None], [])
+
+
+@pytest.mark.parametrize(
+    ("amounts", "suite"),
+    [
+        pytest.param([1.0, -2.0], [POSITIVE, MANY], id="the table fails"),
+        pytest.param([1.0, 2.0, -3.0], [POSITIVE, MANY], id="the table fails without the rows that fail"),
+        pytest.param([-1.0, -2.0], [POSITIVE], id="each row fails"),
+        pytest.param([None, None], [POSITIVE], id="nothing could be measured"),
+        pytest.param(
+            [1.0, -2.0], [{"type": "expect_column_mean_to_be_between", "kwargs": {"column": "amount", "min_value": 0}}],
+            id="a figure fails",
+        ),
+        pytest.param(
+            [1.0, -2.0], [{"type": "expect_column_values_to_be_increasing", "kwargs": {"column": "amount"}}],
+            id="Great Expectations decides",
+        ),
+    ],
+)  # fmt: skip
+def test_where_it_is_not_single_rows_that_fail_the_batch_is_set_aside_whole(shop, lake, amounts, suite):
+    said = shop.deliver(*amounts, suite=suite)
+    assert f"is quarantined on branch quarantine-01-{record()['staged']} ({len(amounts)} rows)" in said
+    assert (on_main(lake), len(aside(lake))) == ([], len(amounts))
+    assert (record()["published_rows"], record()["quarantined_rows"]) == (0, len(amounts))
+
+
+def test_a_batch_that_fails_stays_staged_where_that_is_wanted(shop, lake):
+    said = shop.deliver(1.0, -2.0, on_fail="fail")
+    assert "is not published (2 rows), main did not move" in said
+    assert (on_main(lake), aside(lake), record()["outcome"]) == ([], [], "refused")
+    assert "audit-01" in lake.table(TABLE).refs()
+
+
+def test_a_batch_that_fails_is_published_where_failing_is_only_recorded_but_not_untested(shop, lake):
+    staged = shop.stage(1.0, -2.0)
+    with pytest.raises(AirflowFailException, match="check 1 of 1 left no verdict"):
+        shop.publish(staged, None, on_fail="record")
+    assert on_main(lake) == []
+    shop.deliver(1.0, -2.0, batch="02", on_fail="record")
+    assert on_main(lake) == [-2.0, 1.0]
+
+
+def test_an_earlier_delivery_of_a_batch_is_set_aside_when_a_later_one_was_published(shop, lake):
+    first = shop.stage(1.0)
+    tested = shop.test(first, POSITIVE)
+    shop.deliver(2.0)
+    with pytest.raises(AirflowFailException, match=r"is quarantined.*a later delivery of batch 01 was published"):
+        shop.publish(first, tested)
+    assert (on_main(lake), aside(lake)) == ([2.0], [1.0])
+
+
+def test_an_upsert_that_shares_keys_is_set_aside(shop, lake):
+    said = shop.deliver(1.0, 2.0, ids=[7, 7], mode="upsert", by=["id"], suite=[POSITIVE])
+    assert "2 of 2 rows have no value in id or share it" in said
+    assert (on_main(lake), aside(lake)) == ([], [1.0, 2.0])
+
+
+def test_a_task_that_is_cleared_finds_what_it_did(shop, lake):
+    staged = shop.stage(1.0, -2.0, 3.0)
+    tested = shop.test(staged, POSITIVE)
+    first = shop.publish(staged, tested, on_fail="quarantine_rows")
+    assert shop.publish(staged, tested, on_fail="quarantine_rows") == first
+    shop.release({**POSITIVE, "kwargs": {"column": "amount", "min_value": -5}})
+    shop.publish(staged, tested, on_fail="quarantine_rows")
+    assert (on_main(lake), aside(lake)) == ([-2.0, 1.0, 3.0], [])
+
+
+@pytest.mark.parametrize("step", ["split", "publish"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_publication_in_part_that_is_killed_is_finished_by_its_retry(shop, lake, monkeypatch, step, moment):
+    staged = shop.stage(1.0, -2.0, 3.0)
+    tested = shop.test(staged, POSITIVE)
+    whole = getattr(IcebergHook, step)
+
+    def killed(*arguments, **named):
+        if moment == "after":
+            whole(*arguments, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(IcebergHook, step, killed)
+        shop.publish(staged, tested, on_fail="quarantine_rows")
+    shop.publish(staged, tested, on_fail="quarantine_rows")
+    assert (on_main(lake), aside(lake)) == ([1.0, 3.0], [-2.0])
+    assert record()["quarantined_rows"] == 1
+
+
+# Released
+
+
+def test_rows_that_pass_todays_suite_join_the_rest_of_their_batch(shop, lake):
+    shop.deliver(1.0, -2.0, -30.0, 4.0)
+    done = shop.release({**POSITIVE, "kwargs": {"column": "amount", "min_value": -5}}, UNIQUE, MANY)
+    assert (done["released_rows"], done["kept_rows"]) == (1, 1)
+    assert (on_main(lake), aside(lake)) == ([-2.0, 1.0, 4.0], [-30.0])
+    done = shop.release(UNIQUE, MANY, run_id="run 2")
+    assert (done["released_rows"], done["kept_rows"]) == (1, 0)
+    assert (on_main(lake), aside(lake)) == ([-2.0, -30.0, 1.0, 4.0], [])
+    with pytest.raises(AirflowSkipException, match=r"nothing of shop\.orders is in quarantine"):
+        shop.release(UNIQUE, run_id="run 3")
+
+
+def test_a_batch_set_aside_whole_is_released_whole_or_in_part(shop, lake):
+    shop.deliver(1.0, -2.0, batch="01", on_fail="quarantine_batch")
+    shop.deliver(3.0, -4.0, batch="02", on_fail="quarantine_batch")
+    shop.release(POSITIVE, batch="01")
+    assert (on_main(lake), aside(lake)) == ([1.0], [-2.0, -4.0, 3.0])
+    shop.release(UNIQUE, run_id="run 2")
+    assert (on_main(lake), aside(lake)) == ([-2.0, -4.0, 1.0, 3.0], [])
+
+
+def test_rows_that_would_break_the_published_ones_stay(shop, lake):
+    shop.deliver(1.0, -2.0, 3.0, ids=[7, 7, 8], suite=[POSITIVE])
+    with pytest.raises(AirflowFailException, match=r"no row in quarantine passes: .*be_unique on id: 2 of 3"):
+        shop.release(UNIQUE)
+    assert (on_main(lake), aside(lake)) == ([1.0, 3.0], [-2.0])
+
+
+def test_rows_of_a_delivery_that_was_replaced_stay(shop, lake):
+    shop.deliver(1.0, -2.0)
+    shop.deliver(1.0, 2.0)
+    with pytest.raises(AirflowFailException, match="a later delivery of batch 01 was published"):
+        shop.release(UNIQUE)
+    assert (on_main(lake), aside(lake)) == ([1.0, 2.0], [-2.0])
+
+
+def test_a_batch_that_was_released_is_not_set_aside_again_by_the_task_that_did(shop, lake):
+    staged = shop.stage(1.0, -2.0)
+    tested = shop.test(staged, POSITIVE)
+    with pytest.raises(AirflowFailException, match="is quarantined"):
+        shop.publish(staged, tested)
+    shop.release(UNIQUE)
+    with pytest.raises(AirflowFailException, match=r"it is published as shop\.orders@\d+, and not set aside"):
+        shop.publish(staged, tested)
+    assert (on_main(lake), aside(lake)) == ([-2.0, 1.0], [])
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_release_that_is_killed_releases_each_row_once(shop, lake, monkeypatch, moment):
+    shop.deliver(1.0, -2.0, -3.0)
+    whole = IcebergHook.release
+
+    def killed(*arguments, **named):
+        if moment == "after":
+            whole(*arguments, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(IcebergHook, "release", killed)
+        shop.release(UNIQUE)
+    done = shop.release(UNIQUE)
+    assert (done["released_rows"], done["kept_rows"]) == (2, 0)
+    assert done["releases"][0]["version"] == lake.published(TABLE).name
+    assert (on_main(lake), aside(lake)) == ([-2.0, -3.0, 1.0], [])
+
+
+def test_a_suite_that_was_kept_may_have_no_code_in_it(shop):
+    store = EvidenceStore()
+    name = store.keep_suite({"name": "s", "meta": {"xops": {"trusted": True}}, "expectations": []})
+    assert store.suite(name)["meta"] == {}
+
+
+# Rolled back
+
+
+def test_main_goes_back_and_what_came_since_is_set_aside(shop, lake):
+    for batch, amount in (("01", 1.0), ("02", 2.0), ("03", 3.0)):
+        shop.deliver(amount, batch=batch)
+    to = lake.versions(TABLE)[-3]
+    again = lake.roll_back(to)
+    assert sorted(version.rows for version in again) == [1, 1]
+    assert (on_main(lake), aside(lake)) == ([1.0], [2.0, 3.0])
+    assert lake.roll_back(to) == []
+    shop.release(POSITIVE)
+    assert (on_main(lake), aside(lake)) == ([1.0, 2.0, 3.0], [])
+
+
+def test_a_publication_that_was_rolled_back_is_not_done_again_by_its_task(shop, lake):
+    shop.deliver(1.0)
+    first = lake.published(TABLE)
+    staged = shop.stage(2.0, -3.0, batch="02")
+    tested = shop.test(staged, POSITIVE)
+    shop.publish(staged, tested, on_fail="quarantine_rows")
+    lake.roll_back(first)
+    with pytest.raises(AirflowFailException, match="is quarantined on branch"):
+        shop.publish(staged, tested, on_fail="quarantine_rows")
+    assert (on_main(lake), aside(lake)) == ([1.0], [-3.0, 2.0])
+    shop.release(UNIQUE)
+    shop.publish(staged, tested, on_fail="quarantine_rows")
+    assert (on_main(lake), aside(lake)) == ([-3.0, 1.0, 2.0], [])
+
+
+def test_main_goes_back_only_to_what_it_stands_on(shop, lake):
+    shop.deliver(1.0)
+    staged = DataVersion.from_json(shop.stage(2.0, batch="02"))
+    with pytest.raises(ValueError, match="main does not stand on it"):
+        lake.roll_back(staged)
