@@ -105,7 +105,7 @@ def test_only_the_failing_rows_are_set_aside_and_the_others_published(shop, lake
     said = record()
     counts = [said[f"{what}_rows"] for what in ("published", "superseded", "quarantined")]
     assert (said["outcome"], said["rows"], counts) == ("published", 5, [3, 0, 2])
-    assert said["source"].endswith("batch.parquet")
+    assert json.loads(said["source"])["name"].endswith("batch.parquet")
     (suite,) = said["suites"]
     assert EvidenceStore().suite(suite)["name"] == "orders"
     assert [verdict.verdict.outcome for verdict in EvidenceStore().about("data_test", TABLE)] == ["fail", "pass"]
@@ -161,6 +161,13 @@ def test_a_batch_that_fails_is_published_where_failing_is_only_recorded_but_not_
     assert on_main(lake) == []
     shop.deliver(1.0, -2.0, batch="02", on_fail="record")
     assert on_main(lake) == [-2.0, 1.0]
+
+
+def test_what_is_to_happen_to_a_batch_that_fails_has_a_name(shop, lake):
+    assert "on_fail: quarantine_batch, quarantine_rows, fail, record was wanted, found 'drop'" in shop.deliver(
+        1.0, on_fail="drop"
+    )
+    assert (on_main(lake), aside(lake)) == ([], [])
 
 
 def test_an_earlier_delivery_of_a_batch_is_set_aside_when_a_later_one_was_published(shop, lake):

@@ -229,16 +229,14 @@ class PublishDataOperator(XopsOperator):
         self.verdicts = verdicts
         self.on_fail = on_fail
         self.iceberg_conn_id = iceberg_conn_id
-        if self.on_fail not in get_args(OnFail):
-            raise Misconfigured(
-                f"on_fail of {self.task_id}: {', '.join(get_args(OnFail))} was wanted, found {on_fail!r}"
-            )
 
     def act(self, context: Context) -> dict[str, Any]:
         """Publish, or set aside and fail."""
         from xops.hooks.dataset_store import store_of
         from xops.hooks.evidence_store import EvidenceStore, now
 
+        if self.on_fail not in get_args(OnFail):
+            raise Misconfigured(f"on_fail: {', '.join(get_args(OnFail))} was wanted, found {self.on_fail!r:.100}")
         version, store, origin = DataVersion.from_json(self.version), EvidenceStore(), origin_of(context)
         dataset = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)
         path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin.key}.json"
