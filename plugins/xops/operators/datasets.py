@@ -156,7 +156,7 @@ class DataTestOperator(CheckOperator):
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Run the suite on the rows."""
         if not self.table and not self.sql_conn_id:
-            return self._judge_version()
+            return self._judge_version(store)
         if self.version is not None or not (self.table and self.sql_conn_id):
             raise Misconfigured("either a version, or a table and its sql_conn_id were wanted")
         from xops.operators.tables_in_place import TableTest
@@ -165,7 +165,7 @@ class DataTestOperator(CheckOperator):
         test = TableTest(self.table, self.sql_conn_id, self.suite, **bounds, profile=self.profile, batch=self.batch)
         return test.judge(store)
 
-    def _judge_version(self) -> Judged:
+    def _judge_version(self, store: EvidenceStore) -> Judged:
         from xops.checks.expectation_suite import read_suite, validate
         from xops.hooks.dataset_store import store_of
 
