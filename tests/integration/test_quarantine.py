@@ -1,6 +1,8 @@
 """Batches that do not pass: set aside whole or by rows, tested again, released; each row is in one place at a time."""
 
+import contextlib
 import json
+import random
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -9,8 +11,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from xops.core.errors import Misconfigured, Refused
 from xops.core.versions import DataVersion
 from xops.hooks.evidence_store import EvidenceStore
+from xops.hooks.iceberg_commits import OneStep
 from xops.hooks.iceberg_tables import IcebergHook
 from xops.hooks.objects import Objects
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
@@ -325,3 +329,118 @@ def test_main_goes_back_only_to_what_it_stands_on(shop, lake):
     staged = DataVersion.from_json(shop.stage(2.0, batch="02"))
     with pytest.raises(ValueError, match="main does not stand on it"):
         lake.roll_back(staged)
+
+
+# In any order
+
+
+class Story:
+    """Deliveries, retries, kills, clears, releases and rollbacks as the dice fall; after each every row is looked for."""
+
+    def __init__(self, shop, lake, dice, monkeypatch):
+        self.shop, self.lake, self.dice, self.monkeypatch = shop, lake, dice, monkeypatch
+        self.tasks, self.came, self.batch_of, self.allowed, self.shown = [], set(), {}, set(), set()
+
+    def play(self, steps):
+        for _ in range(steps):
+            act = self.dice.choice([self.deliver] * 4 + [self.clear] * 2 + [self.release, self.release, self.roll_back])
+            act()
+            self.look()
+
+    def killed_now_and_then(self, work):
+        """Do work that may be killed before or after one of its commits, and then again until it is done."""
+        if self.dice.random() < 0.4:
+            commit, left, late = OneStep.commit_transaction, [self.dice.randint(1, 2)], self.dice.random() < 0.5
+
+            def kill(step):
+                left[0] -= 1
+                if left[0] or late:
+                    commit(step)
+                if not left[0]:
+                    raise KeyboardInterrupt
+
+            with self.monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+                patched.setattr(OneStep, "commit_transaction", kill)
+                with contextlib.suppress(AirflowFailException, AirflowSkipException):
+                    work()
+        with contextlib.suppress(AirflowFailException, AirflowSkipException):
+            return work()
+        return None
+
+    def deliver(self):
+        batch, first = f"0{self.dice.randint(1, 3)}", 100 * len(self.tasks)
+        amounts = [self.dice.choice([1.0, 2.0, 3.0, -1.0, -20.0]) for _ in range(self.dice.randint(1, 4))]
+        ids = list(range(first, first + len(amounts)))
+        staged = self.killed_now_and_then(lambda: self.shop.stage(*amounts, ids=ids, batch=batch))
+        tested = self.shop.test(staged, POSITIVE)
+        on_fail = self.dice.choice(["quarantine_rows", "quarantine_batch"])
+        run_id = f"run {len(self.tasks)}"
+        operator = PublishDataOperator(task_id="publish", version=staged, verdicts=[tested], on_fail=on_fail)
+        self.tasks.append(lambda: self.shop.execute(operator, run_id))
+        self.killed_now_and_then(self.tasks[-1])
+        self.came |= set(ids)
+        self.batch_of |= dict.fromkeys(ids, (batch, first))
+
+    def clear(self):
+        if self.tasks:
+            self.killed_now_and_then(self.dice.choice(self.tasks))
+
+    def release(self):
+        if self.tasks:
+            lenient = {**POSITIVE, "kwargs": {"column": "amount", "min_value": -5}}
+            run_id = f"release {self.dice.random()}"
+            suite = self.dice.choice([POSITIVE, lenient])
+            self.killed_now_and_then(lambda: self.shop.release(suite, run_id=run_id))
+            self.allowed |= {-1.0} if suite is lenient else set()
+
+    def roll_back(self):
+        if self.lake.published(TABLE):
+            to = self.dice.choice(self.lake.versions(TABLE)[-3:])
+            with contextlib.suppress(Misconfigured):
+                self.killed_now_and_then(lambda: self.lake.roll_back(to))
+
+    def look(self):
+        published = self.lake.published(TABLE)
+        main = self.lake.rows(published).to_pylist() if published else []
+        kept = [
+            row["id"]
+            for version in (self.lake.quarantined(TABLE) if self.tasks else [])
+            for row in self.lake.rows(version, batches=[version.batch]).to_pylist()
+        ]
+        shown = [row["id"] for row in main]
+        assert {row["amount"] for row in main} <= {1.0, 2.0, 3.0} | self.allowed
+        assert len(set(shown + kept)) == len(shown + kept)  # no row is twice
+        newest = {}
+        for identity in shown:
+            batch, delivery = self.batch_of[identity]
+            assert newest.setdefault(batch, delivery) == delivery  # of a batch one delivery is shown
+        self.shown |= set(shown)
+        lost = self.came - set(shown) - set(kept)
+        assert lost <= self.shown  # what is nowhere was shown, and
+        for identity in lost:  # a later delivery of its batch, not an earlier one, took its place
+            batch, delivery = self.batch_of[identity]
+            later = {self.batch_of[other] for other in self.shown if self.batch_of[other][0] == batch}
+            assert max(later)[1] > delivery
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_row_is_lost_or_doubled_and_none_that_failed_is_shown_whatever_happens(shop, lake, monkeypatch, seed):
+    Story(shop, lake, random.Random(seed), monkeypatch).play(14)
+
+
+def test_two_hundred_runs_clears_and_deliveries_in_random_order_leave_exactly_the_right_rows(lake):
+    dice, staged, newest = random.Random(0), [], {}
+    for number in range(200):
+        if not staged or dice.random() < 0.3:
+            rows = pa.table({"id": pa.array([number, number + 1000], pa.int64())})
+            staged.append((number, lake.stage(rows, table=TABLE, batch=f"0{dice.randint(1, 5)}")))
+        else:
+            delivery, version = dice.choice(staged)
+            if delivery < newest.get(version.batch, delivery):
+                with contextlib.suppress(Refused):
+                    lake.publish(version)
+            else:
+                lake.publish(version)
+                newest[version.batch] = delivery
+    seen = sorted(lake.rows(lake.published(TABLE))["id"].to_pylist())
+    assert seen == sorted(identity for number in newest.values() for identity in (number, number + 1000))
