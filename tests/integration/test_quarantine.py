@@ -335,7 +335,7 @@ def test_main_goes_back_only_to_what_it_stands_on(shop, lake):
 
 
 class Story:
-    """Deliveries, retries, kills, clears, releases and rollbacks as the dice fall; after each every row is looked for."""
+    """Deliveries, retries, kills, clears, releases, rollbacks as the dice fall; after each every row is looked for."""
 
     def __init__(self, shop, lake, dice, monkeypatch):
         self.shop, self.lake, self.dice, self.monkeypatch = shop, lake, dice, monkeypatch

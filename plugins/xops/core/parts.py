@@ -82,6 +82,12 @@ def shown_in(parts: Sequence[Part], identity: str) -> str:
     return next((part.shown for part in mine), "")
 
 
+def is_shown_in_part(parts: Sequence[Part], identity: str) -> bool:
+    """Whether readers see other rows of the delivery that a part is of."""
+    part = part_named(parts, identity)
+    return part is not None and any(one.state is State.PUBLISHED and one.order == part.order for one in parts)
+
+
 def publishable(parts: Sequence[Part], identity: str, name: str) -> Part:
     """Give a part that may be shown to readers.
 

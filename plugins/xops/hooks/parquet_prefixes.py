@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, Refused, Unavailable, bounded
 from xops.core.evidence import digest, slug
-from xops.core.parts import Part, State, made_of, part_named, publishable, refuse_late, shown_in
+from xops.core.parts import Part, State, is_shown_in_part, made_of, part_named, publishable, refuse_late, shown_in
 from xops.core.versions import DataVersion
 from xops.core.writes import APPEND, Mode, Write
 from xops.hooks.dataset_rows import BATCH, unkeyed, with_batch, without
@@ -178,6 +178,13 @@ class ParquetPrefixes:
         """Say where the rows of a version that is no longer one of many batches came from; empty if unknown."""
         part = part_named(_Log(version.table).newest().parts, version.snapshot)
         return part.source if part else ""
+
+    def beside(self, version: DataVersion) -> pa.Table | None:
+        """Give the rows that readers see of the delivery that a quarantined version is of; None without any."""
+        published = self.published(version.table)
+        if published is None or not is_shown_in_part(_Log(version.table).newest().parts, version.snapshot):
+            return None
+        return self.rows(published, batches=[version.batch])
 
     def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
         """Publish rows out of quarantine in one step, and keep the others there."""

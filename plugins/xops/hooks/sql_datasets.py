@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import digest, slug
-from xops.core.parts import Part, State, made_of, part_named, publishable, refuse_late, shown_in
+from xops.core.parts import Part, State, is_shown_in_part, made_of, part_named, publishable, refuse_late, shown_in
 from xops.core.versions import DataVersion
 from xops.core.writes import APPEND, Mode, Write
 from xops.hooks.dataset_rows import BATCH, unkeyed, with_batch
@@ -120,6 +120,13 @@ class SqlDatasets:
         with _opened(version.table) as database:
             part = part_named(database.locked(), version.snapshot)
         return part.source if part else ""
+
+    def beside(self, version: DataVersion) -> pa.Table | None:
+        """Give the rows that readers see of the delivery that a quarantined version is of; None without any."""
+        with _opened(version.table) as database:
+            in_part = is_shown_in_part(database.locked(), version.snapshot)
+        published = self.published(version.table) if in_part else None
+        return self.rows(published, batches=[version.batch]) if published else None
 
     def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
         """Publish rows out of quarantine in one transaction, and keep the others there."""

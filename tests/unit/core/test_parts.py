@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from xops.core.errors import Misconfigured, Refused
-from xops.core.parts import Part, State, made_of, part_named, publishable, shown_in
+from xops.core.parts import Part, State, is_shown_in_part, made_of, part_named, publishable, shown_in
 from xops.core.writes import Mode, Write
 
 pytestmark = pytest.mark.unit
@@ -51,3 +51,11 @@ def test_what_became_of_a_part_is_found_by_its_id():
     assert made_of([passed], "a", State.STAGED) is None
     assert shown_in([passed], "a") == shown_in([passed], "b") == "v"
     assert shown_in([STAGED], "a") == ""
+
+
+@pytest.mark.parametrize(
+    ("order", "state", "shown"), [(1, "published", True), (2, "published", False), (1, "staged", False)]
+)
+def test_a_delivery_is_shown_in_part_when_another_part_of_it_is_published(order, state, shown):
+    assert is_shown_in_part([STAGED, replace(STAGED, id="b", order=order, state=State(state))], "a") is shown
+    assert not is_shown_in_part([STAGED], "z")
