@@ -1,5 +1,6 @@
 """Parquet prefixes and SQL tables as datasets: no reader sees a row before it may, and none is lost or doubled."""
 
+import json
 import secrets
 import threading
 from collections import Counter
@@ -139,6 +140,7 @@ def test_failing_rows_are_set_aside_and_released_when_they_pass(dataset):
     assert dataset.store.publish(kept).rows == 2
     assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2]}, {"2013-01": [3, 4]})
     (waiting,) = dataset.store.quarantined(dataset.table)
+    assert dataset.store.beside(waiting)["id"].to_pylist() == [1, 2]
     again = dataset.parted(waiting, {4})
     released = dataset.store.release(waiting, **again)
     assert dataset.store.release(waiting, **again) == released
@@ -150,6 +152,7 @@ def test_rows_of_an_earlier_delivery_are_not_released_over_a_later_one(dataset):
     dataset.store.quarantine(bad)
     dataset.land("2013-01", [5])
     (waiting,) = dataset.store.quarantined(dataset.table)
+    assert dataset.store.beside(waiting) is None
     with pytest.raises(Refused, match="a later delivery of batch 2013-01 was published"):
         dataset.store.release(waiting, **dataset.parted(waiting, set()))
     assert (dataset.seen(), dataset.aside()) == ({"2013-01": [5]}, {"2013-01": [1, 2]})
@@ -334,7 +337,6 @@ def test_a_column_that_a_batch_may_add_is_null_in_earlier_rows(tmp_path):
 
 
 def test_the_newest_manifest_names_the_files_for_any_reader(tmp_path):
-    import json
     from pathlib import Path
 
     import pyarrow.parquet as pq
@@ -405,3 +407,34 @@ def test_an_address_of_no_dataset_is_named():
             Dataset(address).stage("2013-01", [1])
     with pytest.raises(Misconfigured, match="nonsense"):
         Dataset("nonsense://here").stage("2013-01", [1])
+
+
+def test_the_operators_set_bad_rows_aside_and_release_them_whatever_the_dataset_is_made_of(dataset, tmp_path):
+    from types import SimpleNamespace
+
+    from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
+    from xops.operators.quarantine import ReleaseQuarantineOperator
+
+    def run(operator):
+        ti = SimpleNamespace(
+            dag_id="shop", run_id="r", task_id=operator.task_id, map_index=-1, try_number=1, xcom_push=lambda **_: None
+        )
+        return operator.execute({"ti": ti})
+
+    def suite(most):
+        between = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "id", "max_value": most}}
+        (tmp_path / "suite.json").write_text(json.dumps({"name": "ids", "expectations": [between]}))
+        return str(tmp_path / "suite.json")
+
+    (tmp_path / "landed.csv").write_text("id,name\n1,a\n2,b\n30,c\n")
+    where = {"source": str(tmp_path / "landed.csv"), "table": dataset.table, "batch": "2013-01"}
+    staged = run(StageDataOperator(task_id="stage", types={"id": "int64"}, **where))
+    tested = run(DataTestOperator(task_id="test", version=staged, suite=suite(9), gate="record"))
+    publish = PublishDataOperator(task_id="publish", version=staged, verdicts=[tested], on_fail="quarantine_rows")
+    assert run(publish)["rows"] == 2
+    assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2]}, {"2013-01": [30]})
+    (waiting,) = dataset.store.quarantined(dataset.table)
+    assert json.loads(dataset.store.source(waiting))["files"][0]["bytes"] == 21
+    released = run(ReleaseQuarantineOperator(task_id="release", table=dataset.table, suite=suite(99)))
+    assert (released["released_rows"], released["kept_rows"]) == (1, 0)
+    assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2, 30]}, {})
