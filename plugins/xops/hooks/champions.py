@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured, bounded
 from xops.core.promotion import champion, manifest_of
 from xops.core.training import TrainingRecord
+from xops.hooks import traced
 from xops.hooks.mlflow_registry import MlflowHook
 from xops.hooks.mlflow_versions import MANIFEST
 from xops.hooks.promotion_log import PromotionLog
@@ -79,6 +80,7 @@ def load_version(model: str, version: str, *, conn_id: str) -> Trained:
     hook = MlflowHook(conn_id)
     tags = hook.version(model, version).tags
     record = TrainingRecord.from_tags(tags, f"models:/{model}/{version}")
+    traced.read(traced.model_version(model, version, conn_id, record.columns))
     manifest = manifest_of(PromotionLog(model).read(), version) or tags[MANIFEST]
     return Trained(model, version, record, manifest, hook.load(model, version, manifest=manifest))
 

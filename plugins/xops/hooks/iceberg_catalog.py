@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook
 
 from xops.core.errors import Misconfigured, Unavailable, bounded
 from xops.core.evidence import slug
+from xops.core.lineage import Place
 from xops.hooks import settings
 from xops.hooks.once import first_time
 
@@ -102,6 +103,10 @@ class IcebergCatalog(BaseHook):
         home = settings.home()
         home.mkdir(parents=True, exist_ok=True)
         return {"type": "sql", "uri": f"sqlite:///{home / 'catalog.db'}", "warehouse": f"file://{home / 'warehouse'}"}
+
+    def place(self, table: str) -> Place:
+        """Give the name by which lineage knows a table."""
+        return Place(f"iceberg://{self.conn_id}", table)
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.versions import DataVersion
+from xops.hooks import traced
 from xops.hooks.iceberg_catalog import IcebergCatalog
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ BATCH = "batch"  # the column, added at staging, that says which batch a row cam
 class IcebergReader(IcebergCatalog):
     """Versions of the tables of one Iceberg catalog, read."""
 
+    @traced.reads_rows
     def rows(
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
     ) -> pa.Table:

@@ -9,6 +9,7 @@ from xops.core.errors import Misconfigured, Refused, Unavailable, bounded
 from xops.core.evidence import slug
 from xops.core.versions import DataVersion
 from xops.core.writes import APPEND, Mode, Write
+from xops.hooks import traced
 from xops.hooks.iceberg_changes import change, own_files, unkeyed
 from xops.hooks.iceberg_files import NewFiles, storable
 from xops.hooks.iceberg_reading import BATCH, IcebergReader, head_of
@@ -32,6 +33,7 @@ _RACES = 20
 class IcebergWriter(IcebergReader):
     """Batches staged to and published in the tables of one Iceberg catalog."""
 
+    @traced.stages_rows
     def stage(self, rows: pa.Table, *, table: str, batch: str, write: Write = APPEND, source: str = "") -> DataVersion:
         """Put the rows of a batch onto its audit branch; ``main`` does not move.
 
@@ -61,6 +63,7 @@ class IcebergWriter(IcebergReader):
 
         return self._in_one_step(lambda: self._made(table, rows.schema, write), prepare, f"batch {batch} was staged")
 
+    @traced.publishes
     def publish(self, version: DataVersion) -> DataVersion:
         """Move ``main`` to a staged batch in one atomic step; publishing it again changes nothing.
 

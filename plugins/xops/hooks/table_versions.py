@@ -7,9 +7,11 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.lineage import Touched
 from xops.core.version_diff import VersionDiff, moved_figures, schema_changes
 from xops.core.version_names import VersionName, tag_name
 from xops.core.versions import DataVersion
+from xops.hooks import traced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,6 +153,8 @@ class TableVersions:
             rows = compare_rows(readers[0], readers[1], key=key, show_keys=show_keys)
         unread = sum(files[0][identity].file.record_count for identity in shared)
         schemas = [{field.name: str(field.field_type) for field in scan.projection().fields} for scan in scans]
+        for version, columns, read in zip((before, after), schemas, (rows.before, rows.after), strict=True):
+            traced.read(Touched(self.lake.place(version.table), version.snapshot, columns, read + unread))
         moved = ()
         if profiles is not None:
             names = [name for name in schemas[1] if name in schemas[0]]

@@ -11,7 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import Evidence, Origin
-from xops.core.verdict import Verdict
+from xops.core.lineage import Touched, Trace, quality_summary
+from xops.core.verdict import Verdict, worst
+from xops.hooks import traced
+from xops.hooks.lineage_events import collect, operator_lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,12 +35,25 @@ class XopsOperator(BaseOperator):
         :class:`~xops.core.errors.Unavailable` passes through, and Airflow retries the task.
     """
 
+    _trace: Trace = Trace()  # of this run; empty while there is none
+
     def execute(self, context: Context) -> Any:
         """Do the work."""
-        try:
-            return self.act(context)
-        except Misconfigured as error:
-            raise AirflowFailException(f"{type(self).__name__} {self.task_id}: {error}") from error
+        with traced.tracing() as self._trace:
+            try:
+                return self.act(context)
+            except Misconfigured as error:
+                raise AirflowFailException(f"{type(self).__name__} {self.task_id}: {error}") from error
+            finally:
+                collect(self._trace, self)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - the provider's signature
+        """Give what the task read, wrote and found to Airflow's OpenLineage provider, in the task's own process."""
+        return operator_lineage(self._trace)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:
+        """Give what the task had read, written and found when it failed."""
+        return self.get_openlineage_facets_on_complete(task_instance)
 
     @abstractmethod
     def act(self, context: Context) -> Any:
@@ -99,6 +115,11 @@ class GatedOperator(XopsOperator):
         self.report = evidence.report
         self.log.info("%s", judged.verdict)
         answer = evidence.to_json()
+        traced.judged(judged.verdict)
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra.update(
+                quality(context, [(evidence.id, judged.verdict)], judged.about)
+            )
         context["ti"].xcom_push(key="return_value", value=answer)
         if judged.verdict.outcome.passes or self.gate == "record":
             return answer
@@ -145,7 +166,25 @@ def verdicts_of(values: Sequence[Mapping[str, Any] | None]) -> list[tuple[str, V
         evidence = [Evidence.from_json(value) for value in values]
     except (KeyError, TypeError, ValueError) as error:
         raise Misconfigured(f"evidence was wanted, as check operators return it: {bounded(repr(error))}") from error
+    for item in evidence:
+        traced.judged(item.verdict)
     return [(item.id, item.verdict) for item in evidence]
+
+
+def quality(context: Context, judged: Sequence[tuple[str, Verdict]], about: str) -> dict[str, Any]:
+    """Give what an asset event carries of verdicts: the worst outcome, the evidence, and the summary of Airflow's kind.
+
+    :param judged: id and verdict of each piece of evidence.
+    :param about: the dataset or model.
+    """
+    verdicts = [verdict for _, verdict in judged]
+    suites = {str(verdict.facts.get("suite", verdict.check)) for verdict in verdicts}
+    summary = quality_summary(verdicts, run=origin_of(context).key, suite=", ".join(sorted(suites)), table=about)
+    return {
+        "verdict": str(worst(verdict.outcome for verdict in verdicts)),
+        "evidence": [identity for identity, _ in judged],
+        "airflow.dataquality.result": summary,
+    }
 
 
 def announce(context: Context, outlets: Sequence[Any], extra: Mapping[str, Any]) -> None:
@@ -172,4 +211,5 @@ def published_or_refuse(lake: IcebergHook, table: str) -> DataVersion:
     version = lake.published(table)
     if version is None:
         raise Misconfigured(f"{table}: nothing was published; publish a batch first")
+    traced.read(Touched(lake.place(table), version.snapshot))
     return version

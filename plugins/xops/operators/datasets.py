@@ -14,7 +14,7 @@ from xops.core.strict_json import dumps
 from xops.core.suite import untested
 from xops.core.versions import DataVersion
 from xops.core.writes import Write
-from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
+from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, quality, verdicts_of
 from xops.operators.quarantine import set_rows_aside
 
 if TYPE_CHECKING:
@@ -264,7 +264,9 @@ class PublishDataOperator(XopsOperator):
             ) from refusal
         counts = _counts(published.rows, staged.rows - published.rows, version.rows - staged.rows)
         store.objects.put_json(path, record | counts | {"outcome": "published", "version": published.name})
-        announce(context, self.outlets, published.to_json() | {"evidence": record["evidence"]})
+        # of a delivery that lost its failing rows the verdicts speak of rows that no reader sees
+        told = quality(context, judged, version.table) if staged is version else {}
+        announce(context, self.outlets, published.to_json() | told | {"evidence": record["evidence"]})
         return published.to_json()
 
     def _admitted_all_the_same(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xops.core.gate import Rule
+from xops.hooks import traced
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
 from xops.operators.evaluation import named_version
 
@@ -158,5 +159,6 @@ def asker_of(context: Context) -> Asker:
 
 def _announced(operator: XopsOperator, context: Context, entry: Entry) -> dict[str, Any]:
     operator.log.info("promotion log of %s, entry %s: version %s is champion", entry.model, entry.number, entry.version)
+    traced.wrote(traced.model_version(entry.model, entry.version, operator.mlflow_conn_id))
     announce(context, operator.outlets, entry.to_json())
     return entry.to_json()

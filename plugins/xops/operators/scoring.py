@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from xops.core.judges import judge_scores
 from xops.core.verdict import Verdict
+from xops.hooks import traced
 from xops.operators.base import CheckOperator, Judged, announce, origin_of, published_or_refuse
 
 if TYPE_CHECKING:
@@ -108,5 +109,7 @@ class ScoreBatchOperator(CheckOperator):
             versions = pa.array([champion.version] * rows.num_rows, pa.string())
             table = pa.table({self.on: rows[self.on], "score": given, "model_version": versions})
             published = lake.publish(lake.stage(table, table=self.scores, batch=batch))
+            sources = [(lake.place(self.features), column) for column in champion.record.columns]
+            traced.made(lake.place(self.scores), {"score": sources}, published.snapshot)
             verdict = Verdict(verdict.check, verdict.subject, verdict.findings, {**facts, "version": published.name})
         return Judged(verdict, self.model, batch)

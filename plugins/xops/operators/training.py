@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xops.core.errors import Misconfigured, bounded
 from xops.core.holdout import Holdout
 from xops.core.training import AskedBy, TrainingRecord
+from xops.hooks import traced
 from xops.operators.base import XopsOperator, origin_of, published_or_refuse
 from xops.operators.evaluation import labelled
 
@@ -146,7 +147,10 @@ class TrainModelOperator(XopsOperator):
             inputs={"features": (features.name, features.snapshot), "labels": (labels.name, labels.snapshot)},
         )
         requirements = list(self.requirements or _requirements())
-        return str(hook.train_version(training, fitted, frame[list(self.columns)].head(100), requirements=requirements))
+        example = frame[list(self.columns)].head(100)
+        version = str(hook.train_version(training, fitted, example, requirements=requirements))
+        traced.wrote(traced.model_version(self.model, version, self.mlflow_conn_id, self.columns))
+        return version
 
 
 def _asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> AskedBy:
