@@ -102,17 +102,26 @@ def differing(scan, rows, asked):
     return [(one, a, b) for one, a, b in pairs if not close(a, b)], len(pairs), sum(b is not None for b in theirs)
 
 
+LEFT = {
+    "text_and_nulls": 3,  # expressions with classes, on texts beyond ASCII
+    "huge": 2,  # sums past the greatest double
+    "unsigned": 15,  # a numeric there
+}
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_is_judged_in_postgresql_as_duckdb_judges_it(name, scanned):
     kind, of_type, values = COLUMNS[name]
     rows = pa.table({"other": pa.array(range(len(values)), pa.int64()), name: pa.array(values, of_type)})
     scan = scanned(rows)
     typed = of_type not in (pa.int8(), pa.uint64())  # PostgreSQL has no such types
+    left = 0
     for cases in of_column(name, kind):
         asked = [one for one in cases if typed or "type" not in one["type"]]
         found, decided, there = differing(scan, rows, copy.deepcopy(asked))
         assert found == []
-        assert decided == there - (name == "text_and_nulls") * 3  # expressions with classes, on texts beyond ASCII
+        left += there - decided
+    assert left == LEFT.get(name, 0)
 
 
 @pytest.mark.parametrize("name", RECORDS)
