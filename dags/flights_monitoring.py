@@ -16,7 +16,7 @@ POLICY = {"k": 2, "n": 3, "cooldown": 1, "min_new_rows": 10_000}
 @dag(schedule=[SCORES], params={"batch": BATCH}, tags=["xops", "monitoring"], max_active_runs=1, default_args=RETRIES)
 def flights_monitoring():
     """Compare the newest flights with what the champion learned from, and ask for retraining when it is stale."""
-    drift = DriftCheckOperator(task_id="drift", model=MODEL, features=FLIGHTS_TABLE, batch="{{ params.batch }}")
+    drift = DriftCheckOperator(task_id="drift", model=MODEL, features=FLIGHTS_TABLE, current="{{ params.batch }}")
     performance = PerformanceCheckOperator(
         task_id="performance", model=MODEL, scores=SCORES_TABLE, labels=LABELS_TABLE, on="flight_id", target=TARGET
     )

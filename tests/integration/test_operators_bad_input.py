@@ -913,7 +913,7 @@ def test_nothing_new_to_score_is_skipped(run, promoted):
 
 
 def test_drift_that_cannot_be_measured_is_unknown(run, promoted):
-    answer = run(drift(promoted.model, batch="2013-09"))
+    answer = run(drift(promoted.model, current="2013-09"))
     assert answer["verdict"]["outcome"] == "unknown"
     assert "600 reference and 0 current rows" in json.dumps(answer)
     assert answer["report"] is None

@@ -13,25 +13,35 @@ from xops.core.verdict import Outcome
 from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, published_or_refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
     from xops.hooks.evidence_store import EvidenceStore
     from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.profile_store import Side
 
 
 class DriftCheckOperator(CheckOperator):
-    """Compare a batch with the data that the champion learned from, and keep Evidently's report if it does not pass.
+    """Compare batches of a table with what a champion learned from, or with any other batches of it.
 
-    Both sides are profiled, each by one scan of every row, and the profiles are kept: a version is never scanned twice.
+    Every column asked for has a finding. Both sides are profiled, and the profiles are kept: no batch is scanned twice
+    by the same bins, and a window is merged from the profiles of its batches without reading those that have one.
+    Evidently's report is drawn of what does not pass.
 
-    :param model: the registered model; its champion's training data are the reference.
-    :param features: Iceberg table of features.
-    :param batch: the batch; the newest published one when empty (templated).
+    :param features: Iceberg table whose batches are compared.
+    :param model: the registered model; its champion's training data are the reference, and the task is skipped while
+        there is none. Empty to name the reference yourself.
+    :param reference: without a model: a batch's name, a list of them, a version such as ``nyc.flights@closed``, or a
+        window such as ``window("30 days")``, which ends before the current batches (templated).
+    :param current: the same for the current side; the newest published batch when empty (templated).
+    :param columns: those to compare; all that the champion learned from, or that either side has, when empty.
     :param max_share: share of drifted columns at which the verdict is ``fail``, in (0, 1].
     :param min_rows: with fewer rows on a side nothing is measured.
-    :param rules: arguments of :class:`~xops.core.drift.DriftRules`: methods, limits, sample-size guard.
+    :param rules: arguments of :class:`~xops.core.drift.DriftRules`: methods and limits by column and by kind,
+        sample-size guard.
+    :param raw_values: whether the findings may name categories and the ends of ranges. The report does in any case.
+    :param always_report: whether the report is drawn of what passes as well.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
     :param gate: see :class:`~xops.operators.base.CheckOperator`; ``record`` by default.
@@ -39,76 +49,95 @@ class DriftCheckOperator(CheckOperator):
     """
 
     default_gate: GateName = "record"
-    template_fields = ("batch",)
+    template_fields = ("reference", "current")
 
     def __init__(
         self,
         *,
-        model: str,
         features: str,
-        batch: str = "",
+        model: str = "",
+        reference: Any = None,
+        current: Any = None,
+        columns: Sequence[str] = (),
         max_share: float = 0.5,
         min_rows: int = 500,
         rules: Mapping[str, Any] | None = None,
+        raw_values: bool = False,
+        always_report: bool = False,
         mlflow_conn_id: str = "mlflow_default",
         iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.model = model
         self.features = features
-        self.batch = batch
+        self.model = model
+        self.reference = reference
+        self.current = current
+        self.columns = columns
         self.max_share = max_share
         self.min_rows = min_rows
         self.rules = rules
+        self.raw_values = raw_values
+        self.always_report = always_report
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Profile both sides, or find their profiles; measure, judge, and draw what does not pass."""
         from xops.checks.drift_report import render
-        from xops.hooks.champions import training_record
+        from xops.hooks.drift_sides import side_of
         from xops.hooks.iceberg_tables import IcebergHook
         from xops.hooks.profile_store import ProfileStore
 
-        lake, version = IcebergHook(self.iceberg_conn_id), champion_or_skip(self.model)
-        record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
-        features = published_or_refuse(lake, self.features)
-        batch = self.batch or list(lake.batches(features))[-1]
-        columns, profiles = list(record.columns), ProfileStore(store.objects)
-        reference = profiles.reference(
-            f"{record.features.name}/{','.join(record.batches)}",
-            columns,
-            lambda: lake.rows(record.features, columns=columns, batches=record.batches),
-        )
-        there = [column for column in columns if column in lake.columns(features.table)]
-        current = profiles.current(
-            f"{features.name}/{batch}", reference.spec, lambda: lake.rows(features, columns=there, batches=[batch])
-        )
-        drift = compare(reference, current, columns, DriftRules(**(self.rules or {})))
+        rules, lake = DriftRules.given(self.rules), IcebergHook(self.iceberg_conn_id)
+        reference, columns, facts = self._reference(lake)
+        current = side_of(lake, self.features, self.current)
+        if reference is None:
+            before = current.batches[0] if current.batches else ""
+            reference = side_of(lake, self.features, self.reference, before=before)
+        old, new = ProfileStore(store.objects).both(lake, reference, current, columns)
+        asked = columns or list(dict.fromkeys(column.spec.name for column in (*old.columns, *new.columns)))
+        drift = compare(old, new, asked, rules, raw_values=self.raw_values)
         verdict = judge_drift(
-            columns,
+            asked,
             drift.found,
             drift.missing,
-            subject=f"{self.features}/{batch}",
+            subject=f"{self.features}/{current.span}",
             max_share=self.max_share,
-            sizes=(reference.rows, current.rows),
+            sizes=(old.rows, new.rows),
             min_rows=self.min_rows,
             chance=drift.chance,
             moves=drift.moves,
             shares=drift.shares,
-            facts={
-                "batch": batch,
-                "model_version": version,
-                "reference": record.features.name,
-                "reference_batches": record.batches,
-                "reference_profile": reference.digest,
-                "current": features.name,
-                "current_profile": current.digest,
+            facts=facts
+            | {
+                "batch": current.batches[-1] if current.batches else "",
+                "reference": reference.version.name,
+                "reference_batches": reference.batches,
+                "reference_profile": old.digest,
+                "current": current.version.name,
+                "current_batches": current.batches,
+                "current_profile": new.digest,
+                "moved": drift.movements,
             },
         )
-        html = None if verdict.outcome is Outcome.PASS else render(reference, current, drift)
-        return Judged(verdict, self.model, batch, html)
+        drawn = self.always_report or verdict.outcome is not Outcome.PASS
+        html = render(old, new, drift) if drawn else None
+        return Judged(verdict, self.model or self.features, current.batches[-1] if current.batches else "", html)
+
+    def _reference(self, lake: IcebergHook) -> tuple[Side | None, list[str], dict[str, Any]]:
+        """Give the champion's training data, the columns to compare, and the champion; None without a model."""
+        from xops.hooks.champions import training_record
+        from xops.hooks.drift_sides import trained_on
+
+        if bool(self.model) == bool(self.reference):
+            raise Misconfigured(f"{self.task_id}: a model or a reference was wanted, and not both")
+        if not self.model:
+            return None, list(self.columns), {}
+        version = champion_or_skip(self.model)
+        record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
+        published_or_refuse(lake, self.features)
+        return trained_on(record), list(self.columns or record.columns), {"model_version": version}
 
 
 class PerformanceCheckOperator(CheckOperator):
