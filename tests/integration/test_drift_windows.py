@@ -190,6 +190,18 @@ def test_a_side_without_rows_enough_is_unknown(run, lake, sides, why):
     assert why in json.dumps(answer)
 
 
+def test_the_report_of_what_passes_is_drawn_when_asked_for_and_kept_in_the_workspace(run, lake, tmp_path, monkeypatch):
+    from evidently.ui.workspace import Workspace
+
+    assert run(check())["report"] is None
+    assert run(check(always_report=True))["report"]
+    monkeypatch.setenv("AIRFLOW__XOPS__EVIDENTLY_WORKSPACE", str(tmp_path / "evidently"))
+    assert run(check())["report"] is None
+    kept = Workspace(str(tmp_path / "evidently"))
+    (project,) = kept.search_project(TABLE)
+    assert len(kept.list_runs(project.id)) == 1
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

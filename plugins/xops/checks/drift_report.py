@@ -1,92 +1,115 @@
-"""Evidently's page of a drift verdict, drawn from two profiles: no row is read for it."""
+"""Evidently's report of a drift verdict, drawn from two profiles: no row is read for it."""
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.core.profile_spec import BINS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from evidently.core.report import Snapshot
 
     from xops.core.drift import Drift
     from xops.core.profiles import ColumnProfile, Profile
 
-_DRAWN = 64  # bins of the grid that make one bar
-_MOST = 20  # categories drawn; the rest is one bar
+_BARS = 30
+_FURTHER = 10  # bars beyond the bins, at most, on either end
+_MOST = 50  # categories drawn; the rest is one bar
 
 
-def render(reference: Profile, current: Profile, drift: Drift) -> bytes | None:
-    """Draw the drift table and each measured column's two distributions as Evidently does.
+def snapshot(
+    reference: Profile, current: Profile, drift: Drift, *, max_share: float, name: str = "", facts: dict[str, str]
+) -> Snapshot | None:
+    """Give the snapshot that Evidently's preset of data drift makes.
 
     :param drift: what :func:`xops.core.drift.compare` found between the two.
-    :returns: one HTML page; None when no column was measured.
+    :param max_share: the share of drifted columns at which the dataset drifted.
+    :param facts: what the snapshot carries as metadata.
+    :returns: None when no column was measured.
     """
     if not drift.found:
         return None
+    from xops.checks.profile_metrics import column_drift, preset
+
+    columns = []
     with _quiet():
-        return _page(reference, current, drift)
-
-
-def _page(reference: Profile, current: Profile, drift: Drift) -> bytes:
-    import pandas as pd
-    from evidently import DataDefinition, Dataset, Report
-
-    from xops.checks.profile_metrics import DriftTable, ProfileDrift
-
-    lines = [name for name in drift.found if _spec(reference, name).kind.on_a_line]
-    shape = DataDefinition(
-        numerical_columns=lines, categorical_columns=[name for name in drift.found if name not in lines]
-    )
-    frame = pd.DataFrame({name: [0.0, 1.0] if name in lines else ["0", "1"] for name in drift.found})
-    empty = Dataset.from_pandas(frame, data_definition=shape)  # Evidently wants a frame; what is drawn is in metrics
-    table, tiles = [], []
-    for name, (method, distance, limit) in drift.found.items():
-        drifted = bool(not distance < limit and name not in drift.chance)
-        kind = "num" if name in lines else "cat"
-        sides = [drawn(side.column(name)) for side in (reference, current)]  # type: ignore[arg-type]
-        table.append([name, kind, method, f"{distance:.6g}", f"{limit:g}", "detected" if drifted else "not detected"])
-        tiles.append(
-            ProfileDrift(
-                column=name,
-                kind=kind,
-                measured_by=method,
-                limit=limit,
-                distance=distance,
-                drifted=drifted,
-                reference=sides[0],
-                current=sides[1],
+        for column, (method, distance, limit) in drift.found.items():
+            old, new = reference.column(column), current.column(column)
+            if old is None or new is None:
+                continue
+            columns.append(
+                column_drift(
+                    column,
+                    kind="num" if old.spec.kind.on_a_line else "cat",
+                    method=method,
+                    limit=limit,
+                    distance=distance,
+                    drifted=bool(not distance < limit and column not in drift.chance),
+                    sides=drawn(old, new),
+                )
             )
+        return preset(columns, drift.missing, max_share=max_share, name=name, facts=facts)
+
+
+def page(snapshot: Snapshot) -> bytes:
+    """Give a snapshot as one HTML page that needs nothing else."""
+    with _quiet():
+        return snapshot.get_html_str(as_iframe=False).encode()
+
+
+def drawn(reference: ColumnProfile, current: ColumnProfile) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Give the bars of a column's two sides: ``x`` has the edges or the categories, ``y`` the counts."""
+    both = reference, current
+    if not reference.spec.kind.on_a_line:
+        names = reference.spec.names[:_MOST]
+        rest = [int(side.counts[len(names) :].sum()) for side in both]
+        told = [*names, "(others)"] if any(rest) else list(names)
+        first, second = (
+            [*side.counts[: len(names)].tolist(), other][: len(told)] for side, other in zip(both, rest, strict=True)
         )
-    missing = [[name, "", "", "", "", f"not measured: {why}"] for name, why in drift.missing.items()]
-    snapshot = Report([DriftTable(lines=table + missing), *tiles], include_tests=False).run(empty, empty)
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "report.html"
-        snapshot.save_html(str(page))
-        return page.read_bytes()
+        return {"x": told, "y": first}, {"x": told, "y": second}
+    grid = reference.spec.grid
+    if grid is None:
+        return {"x": [], "y": []}, {"x": [], "y": []}
+    held = np.flatnonzero((reference.counts + current.counts)[1:-1])
+    start, end = (int(held[0]), int(held[-1]) + 1) if len(held) else (0, 1)
+    every = max(-(-(end - start) // _BARS), 1)
+    starts = np.arange(start, end, every)
+    bars = [np.add.reduceat(np.append(side.counts[1:-1][:end], 0), starts).astype(float) for side in both]
+    width, low = grid.step * every, grid.low + grid.step * start
+    high = low + width * len(starts)
+    below = [_further(side.counts[0], (low - _mean_below(side)) / width) for side in both]
+    above = [_further(side.counts[-1], (grid.top - high + _mean_above(side)) / width) for side in both]
+    before, after = (max(map(len, further)) for further in (below, above))
+    edges = low + width * np.arange(-before, len(starts) + after + 1)
+    sides = []
+    for inside, ahead, behind in zip(bars, below, above, strict=True):
+        left = [0] * (before - len(ahead)) + ahead[::-1]
+        right = behind + [0] * (after - len(behind))
+        sides.append({"x": edges.tolist(), "y": [*left, *inside.tolist(), *right]})
+    return sides[0], sides[1]
 
 
-def drawn(side: ColumnProfile) -> dict[str, list[Any]]:
-    """Give the bars of a column: ``x`` has the edges or the categories, ``y`` the counts."""
-    if side.spec.grid is not None:
-        edges = side.spec.grid.edges[::_DRAWN]
-        bars = np.add.reduceat(side.counts[1:-1], range(0, BINS, _DRAWN))
-        bars[0] += side.counts[0]
-        bars[-1] += side.counts[-1]
-        return {"x": edges.tolist(), "y": bars.tolist()}
-    names = list(side.spec.names[:_MOST])
-    rest = int(side.counts[len(names) :].sum())
-    return {"x": [*names, "(others)"], "y": [*side.counts[: len(names)].tolist(), rest]}
+def _further(count: int, bars_away: float) -> list[int]:
+    """Give the bars outside the bins: all that is there stands at its mean, or at the last of these bars."""
+    if not count:
+        return []
+    return [0] * min(int(max(bars_away, 0)), _FURTHER - 1) + [int(count)]
 
 
-def _spec(profile: Profile, name: str) -> Any:
-    return next(column for column in profile.spec.columns if column.name == name)
+def _mean_above(side: ColumnProfile) -> float:
+    """Give how far the values above the bins are from their top, on average."""
+    return side.beyond / side.counts[-1] if side.counts[-1] else 0.0
+
+
+def _mean_below(side: ColumnProfile) -> float:
+    """Give about where the values below the bins are: amid the least of all and the bins' start."""
+    grid = side.spec.grid
+    return (side.low + grid.low) / 2 if grid and side.low is not None else 0.0
 
 
 @contextlib.contextmanager

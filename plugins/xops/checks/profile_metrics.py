@@ -1,98 +1,150 @@
-"""Metrics of Evidently whose values are known already; imported only to draw, because Evidently is."""
+"""Evidently's own preset of data drift, filled from profiles: no metric is calculated anew."""
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from evidently.core.metric_types import (
-    ColumnMetric,
-    SingleValue,
-    SingleValueCalculation,
-    SingleValueMetric,
-)
-from evidently.legacy.calculations.data_drift import ColumnDataDriftMetrics, DriftStatsField
-from evidently.legacy.metric_results import Distribution
-from evidently.legacy.options import ColorOptions
-from evidently.legacy.options.base import Options
-from evidently.legacy.renderers.html_widgets import CounterData, counter, table_data
-from evidently.metrics.column_statistics import ValueDriftCalculation
+if TYPE_CHECKING:
+    from evidently.core.metric_types import MetricResult
+    from evidently.core.report import Snapshot
+    from evidently.legacy.calculations.data_drift import ColumnDataDriftMetrics
+    from evidently.legacy.model.widget import BaseWidgetInfo
 
-_HEAD = ("Column", "Type", "Stat test", "Distance", "Limit", "Data drift")
+_TITLES = {  # as Evidently names them
+    "wasserstein": "Wasserstein distance (normed)",
+    "jensenshannon": "Jensen-Shannon distance",
+    "psi": "PSI",
+    "kolmogorov_smirnov": "K-S distance",
+    "total_variation": "Total-Variation-Distance",
+    "cramers_v": "Cramér's V",
+}
+_NAMES = {title: name for name, title in _TITLES.items()}
 
 
-class ProfileDrift(ColumnMetric, SingleValueMetric):
-    """The drift of one column, as measured from profiles.
+def column_drift(
+    name: str, *, kind: str, method: str, limit: float, distance: float, drifted: bool, sides: Sequence[dict[str, Any]]
+) -> ColumnDataDriftMetrics:
+    """Give a column's drift as Evidently's renderers take it.
 
     :param kind: ``num`` or ``cat``.
-    :param reference: the bars of the reference: ``x`` and ``y``.
-    :param current: those of the current rows.
+    :param method: its key in :data:`xops.core.distances.MEASURES`.
+    :param sides: the bars of the reference and of the current side: ``x`` the edges or categories, ``y`` the counts.
     """
+    from evidently.legacy.calculations.data_drift import ColumnDataDriftMetrics, DriftStatsField
+    from evidently.legacy.metric_results import Distribution, DistributionIncluded
 
-    kind: str
-    measured_by: str
-    limit: float
-    distance: float
-    drifted: bool
-    reference: dict[str, Any]
-    current: dict[str, Any]
-
-
-class ProfileDriftCalculation(SingleValueCalculation[ProfileDrift]):
-    """Draws Evidently's tile of a column's drift."""
-
-    def display_name(self) -> str:
-        """Name the tile."""
-        return f"Value drift for {self.metric.column}"
-
-    def calculate(self, context: Any, current_data: Any, reference_data: Any) -> SingleValue:  # noqa: ARG002 - theirs
-        """Give the distance with its tile."""
-        metric = self.metric
-        drift = ColumnDataDriftMetrics(
-            column_name=metric.column,
-            column_type=metric.kind,
-            stattest_name=metric.measured_by,
-            stattest_threshold=metric.limit,
-            drift_score=metric.distance,
-            drift_detected=metric.drifted,
-            current=DriftStatsField(distribution=Distribution(**metric.current)),
-            reference=DriftStatsField(distribution=Distribution(**metric.reference)),
-            scatter=None,
-        )
-        result = self.result(metric.distance)
-        result.widget = ValueDriftCalculation._render(self, drift, Options(), ColorOptions())  # noqa: SLF001 - the look
-        return result
+    fields = [
+        DriftStatsField(distribution=Distribution(**side), small_distribution=DistributionIncluded(**_small(side)))
+        for side in sides
+    ]
+    return ColumnDataDriftMetrics(
+        column_name=name,
+        column_type=kind,
+        stattest_name=_TITLES[method],
+        stattest_threshold=limit,
+        drift_score=distance,
+        drift_detected=drifted,
+        reference=fields[0],
+        current=fields[1],
+        scatter=None,
+    )
 
 
-class DriftTable(SingleValueMetric):
-    """The table over all columns, with how many drifted.
+def preset(
+    columns: Sequence[ColumnDataDriftMetrics],
+    missing: Mapping[str, str],
+    *,
+    max_share: float,
+    name: str,
+    facts: dict[str, str],
+) -> Snapshot:
+    """Give the snapshot that Evidently's preset of data drift makes: the tiles, the table, and a metric a column.
 
-    :param lines: by column: name, type, method, distance, limit, and what was found.
+    It holds Evidently's classes only, so that any Evidently opens it.
+
+    :param missing: by column that could not be measured, the reason: a table of its own after the others.
+    :param max_share: the share of drifted columns at which the dataset drifted.
+    :param name: the snapshot's name.
+    :param facts: its metadata.
     """
+    import datetime as dt
 
-    lines: list[list[str]]
+    from evidently.core.report import Snapshot
+    from evidently.core.serialization import ReportModel, SnapshotModel
+
+    drifted = sum(column.drift_detected for column in columns)
+    share = drifted / max(len(columns), 1)
+    results = _results(columns, drifted, share, max_share)
+    model = SnapshotModel(
+        report=ReportModel(items=[]),
+        name=name,
+        timestamp=dt.datetime.now(dt.UTC),
+        metadata=facts,
+        tags=[],
+        metric_results=results,
+        top_level_metrics=list(results),
+        widgets=[*_widgets(columns, drifted, share, max_share), *_unmeasured(missing)],
+        tests_widgets=[],
+    )
+    return Snapshot.load_model(model)
 
 
-class DriftTableCalculation(SingleValueCalculation[DriftTable]):
-    """Draws the table."""
+def _widgets(
+    columns: Sequence[ColumnDataDriftMetrics], drifted: int, share: float, max_share: float
+) -> list[BaseWidgetInfo]:
+    """Draw what the preset draws, by the renderers that it draws with."""
+    from evidently.legacy.metrics.data_drift.data_drift_table import DataDriftTableRenderer
+    from evidently.legacy.metrics.data_drift.dataset_drift_metric import DataDriftMetricsRenderer
 
-    def display_name(self) -> str:
-        """Name the table."""
-        return "Data drift summary"
+    found = SimpleNamespace(
+        dataset_drift=share >= max_share,
+        drift_share=max_share,
+        number_of_columns=len(columns),
+        number_of_drifted_columns=drifted,
+        share_of_drifted_columns=share,
+        drift_by_columns={column.column_name: column for column in columns},
+        dataset_columns=SimpleNamespace(utility_columns=SimpleNamespace(target=None, prediction=None)),
+        current_fi=None,
+        reference_fi=None,
+    )
+    options = SimpleNamespace(render_options=SimpleNamespace(raw_data=False))
+    metric: Any = SimpleNamespace(get_result=lambda: found, get_options=lambda: options)
+    return [*DataDriftMetricsRenderer().render_html(metric), *DataDriftTableRenderer().render_html(metric)]
 
-    def calculate(self, context: Any, current_data: Any, reference_data: Any) -> SingleValue:  # noqa: ARG002 - theirs
-        """Give the number of drifted columns with the table."""
-        lines = self.metric.lines
-        drifted = sum(line[-1] == "detected" for line in lines)
-        measured = sum(not line[-1].startswith("not measured") for line in lines)
-        counted = {
-            "Columns": len(lines),
-            "Measured": measured,
-            "Drifted columns": drifted,
-            "Share of drifted columns": f"{drifted / max(measured, 1):.3f}",
-        }
-        result = self.result(drifted)
-        result.widget = [
-            counter(counters=[CounterData(label, str(value)) for label, value in counted.items()]),
-            table_data(column_names=_HEAD, data=lines, title="Data drift by column"),
-        ]
-        return result
+
+def _unmeasured(missing: Mapping[str, str]) -> list[BaseWidgetInfo]:
+    from evidently.legacy.renderers.html_widgets import table_data
+
+    if not missing:
+        return []
+    return [
+        table_data(column_names=("Column", "Not measured because"), data=list(missing.items()), title="Not measured")
+    ]
+
+
+def _results(
+    columns: Sequence[ColumnDataDriftMetrics], drifted: int, share: float, max_share: float
+) -> dict[str, MetricResult]:
+    from evidently.metrics import DriftedColumnsCount, ValueDrift
+
+    count: Any = DriftedColumnsCount(drift_share=max_share).to_calculation()
+    calculations = [(count, count.result(drifted, share))]
+    for column in columns:
+        calculation: Any = ValueDrift(
+            column=column.column_name, method=_NAMES[column.stattest_name], threshold=column.stattest_threshold
+        ).to_calculation()
+        calculations.append((calculation, calculation.result(column.drift_score)))
+    for calculation, result in calculations:
+        result.widget = []
+        result.set_metric_location(calculation.to_metric_config())
+    return {calculation.id: result for calculation, result in calculations}
+
+
+def _small(side: dict[str, Any]) -> dict[str, Any]:
+    """Give the bars as the table draws them within a row: a place and a height each."""
+    ends = side["x"]
+    places = ends if len(ends) == len(side["y"]) else [(one + other) / 2 for one, other in itertools.pairwise(ends)]
+    return {"x": places, "y": side["y"]}

@@ -20,6 +20,13 @@ def store_url() -> str:
     return str(conf.get("xops", "store", fallback=""))
 
 
+def evidently_workspace() -> str:
+    """Give ``[xops] evidently_workspace``: where drift reports are kept for Evidently's own UI; empty for nowhere."""
+    from airflow.sdk import conf
+
+    return str(conf.get("xops", "evidently_workspace", fallback=""))
+
+
 def one_machine() -> bool:
     """Tell whether every task runs on this machine, so that a local folder is seen by all of them."""
     from airflow.sdk import conf

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from xops.core.drift import Drift
+    from xops.core.profiles import Profile
+    from xops.core.verdict import Verdict
     from xops.hooks.evidence_store import EvidenceStore
     from xops.hooks.iceberg_tables import IcebergHook
     from xops.hooks.profile_store import Side
@@ -42,6 +45,8 @@ class DriftCheckOperator(CheckOperator):
         sample-size guard.
     :param raw_values: whether the findings may name categories and the ends of ranges. The report does in any case.
     :param always_report: whether the report is drawn of what passes as well.
+    :param workspace: an Evidently workspace in which every report is kept too, drawn of what passes as well: a folder,
+        or the URL of Evidently's service; ``[xops] evidently_workspace`` when empty.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
     :param gate: see :class:`~xops.operators.base.CheckOperator`; ``record`` by default.
@@ -64,6 +69,7 @@ class DriftCheckOperator(CheckOperator):
         rules: Mapping[str, Any] | None = None,
         raw_values: bool = False,
         always_report: bool = False,
+        workspace: str = "",
         mlflow_conn_id: str = "mlflow_default",
         iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,
@@ -79,12 +85,12 @@ class DriftCheckOperator(CheckOperator):
         self.rules = rules
         self.raw_values = raw_values
         self.always_report = always_report
+        self.workspace = workspace
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Profile both sides, or find their profiles; measure, judge, and draw what does not pass."""
-        from xops.checks.drift_report import render
         from xops.hooks.drift_sides import side_of
         from xops.hooks.iceberg_tables import IcebergHook
         from xops.hooks.profile_store import ProfileStore
@@ -121,9 +127,27 @@ class DriftCheckOperator(CheckOperator):
                 "moved": drift.movements,
             },
         )
-        drawn = self.always_report or verdict.outcome is not Outcome.PASS
-        html = render(old, new, drift) if drawn else None
+        html = self._draw(verdict, old, new, drift)
         return Judged(verdict, self.model or self.features, current.batches[-1] if current.batches else "", html)
+
+    def _draw(self, verdict: Verdict, reference: Profile, current: Profile, drift: Drift) -> bytes | None:
+        """Draw Evidently's report where it is wanted, and keep it in the workspace where there is one."""
+        from xops.hooks.settings import evidently_workspace
+
+        workspace = self.workspace or evidently_workspace()
+        if verdict.outcome is Outcome.PASS and not (self.always_report or workspace):
+            return None
+        from xops.checks.drift_report import page, snapshot
+
+        facts = {"outcome": str(verdict.outcome), "reference": str(verdict.facts["reference"])}
+        drawn = snapshot(reference, current, drift, max_share=self.max_share, name=verdict.subject, facts=facts)
+        if drawn is None:
+            return None
+        if workspace:
+            from xops.hooks.evidently_workspace import keep
+
+            keep(drawn, project=self.model or self.features, workspace=workspace)
+        return page(drawn) if self.always_report or verdict.outcome is not Outcome.PASS else None
 
     def _reference(self, lake: IcebergHook) -> tuple[Side | None, list[str], dict[str, Any]]:
         """Give the champion's training data, the columns to compare, and the champion; None without a model."""
