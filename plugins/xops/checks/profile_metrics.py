@@ -20,6 +20,7 @@ _TITLES = {  # as Evidently names them
     "kolmogorov_smirnov": "K-S distance",
     "total_variation": "Total-Variation-Distance",
     "cramers_v": "Cramér's V",
+    "domain_classifier": "Domain classifier (ROC AUC)",
 }
 _NAMES = {title: name for name, title in _TITLES.items()}
 

@@ -15,6 +15,7 @@ from xops.core.profiles import ColumnProfile, Profile
 from xops.core.verdict import Finding, Outcome
 
 _FAMILIES = {Kind.INTEGER: Kind.NUMBER, Kind.DECIMAL: Kind.NUMBER}
+_TOLD_APART = ("text", "embedding")  # sorts of columns that have limits, see xops.core.separation
 _LINE_ONLY = ("wasserstein", "kolmogorov_smirnov")
 
 
@@ -26,7 +27,9 @@ class DriftRules:
         its kind's. Kinds are ``number`` (and, if they differ, ``integer`` and ``decimal``), ``date``, ``timestamp``,
         ``boolean`` and ``category``. Else Wasserstein for what has a number line, and Jensen-Shannon for categories and
         for up to 5 values.
-    :param limits: the distance from which on a column counts as drifted (inclusive), by column or by kind.
+    :param limits: the distance from which on a column counts as drifted (inclusive), by column or by kind; for a
+        ``text`` and an ``embedding`` the area under the ROC curve of a classifier that tells the sides apart, which is
+        0.55 otherwise.
     :param limit: the same for all others.
     :param share_limit: by how much the share of nulls, of NaN or of infinities may differ before it is a warning.
     :param alpha: a large distance counts only if chance makes one as large in any column at most this often.
@@ -72,7 +75,7 @@ class DriftRules:
 
         :raises Misconfigured: naming it.
         """
-        stray = sorted({*self.methods, *self.limits} - {*columns} - {*map(str, Kind)})
+        stray = sorted({*self.methods, *self.limits} - {*columns} - {*map(str, Kind), *_TOLD_APART})
         if stray:
             raise Misconfigured(f"drift rules: {bounded(', '.join(stray))}: neither a column asked for nor a kind")
 

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from xops.core.drift import DriftRules, compare
 from xops.core.errors import Misconfigured
 from xops.core.judges import judge_drift, judge_performance
+from xops.core.separation import separated, sort_of
 from xops.core.verdict import Outcome
 from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, published_or_refuse
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from xops.core.drift import Drift
     from xops.core.profiles import Profile
+    from xops.core.separation import Separation
     from xops.core.verdict import Verdict
     from xops.hooks.evidence_store import EvidenceStore
     from xops.hooks.iceberg_tables import IcebergHook
@@ -30,6 +32,7 @@ class DriftCheckOperator(CheckOperator):
 
     Every column asked for has a finding. Both sides are profiled, and the profiles are kept: no batch is scanned twice
     by the same bins, and a window is merged from the profiles of its batches without reading those that have one.
+    A column of long texts, or of lists of numbers, is compared by a classifier on a sample of its rows instead.
     Evidently's report is drawn of what does not pass.
 
     :param features: Iceberg table whose batches are compared.
@@ -104,6 +107,7 @@ class DriftCheckOperator(CheckOperator):
         old, new = ProfileStore(store.objects).both(lake, reference, current, columns)
         asked = columns or list(dict.fromkeys(column.spec.name for column in (*old.columns, *new.columns)))
         drift = compare(old, new, asked, rules, raw_values=self.raw_values)
+        drift = separated(drift, self._told_apart(lake, (reference, old), (current, new), rules, asked), rules)
         verdict = judge_drift(
             asked,
             drift.found,
@@ -129,6 +133,27 @@ class DriftCheckOperator(CheckOperator):
         )
         html = self._draw(verdict, old, new, drift)
         return Judged(verdict, self.model or self.features, current.batches[-1] if current.batches else "", html)
+
+    def _told_apart(
+        self,
+        lake: IcebergHook,
+        reference: tuple[Side, Profile],
+        current: tuple[Side, Profile],
+        rules: DriftRules,
+        columns: Sequence[str],
+    ) -> dict[str, tuple[str, Separation | str]]:
+        """Have classifiers tell the texts and embeddings of the two sides apart; of other columns no row is read."""
+        told: dict[str, tuple[str, Separation | str]] = {}
+        for name in columns:
+            old, new = reference[1].column(name), current[1].column(name)
+            sort = sort_of(old) if old and new and new.spec.type == old.spec.type else ""
+            if not sort or name in rules.methods or min(reference[1].rows, current[1].rows) < self.min_rows:
+                continue
+            from xops.checks.two_sample import tell_apart
+
+            sides = (lake.rows(side.version, columns=[name], batches=side.batches) for side, _ in (reference, current))
+            told[name] = sort, tell_apart(*(rows[name] for rows in sides), sort)
+        return told
 
     def _draw(self, verdict: Verdict, reference: Profile, current: Profile, drift: Drift) -> bytes | None:
         """Draw Evidently's report where it is wanted, and keep it in the workspace where there is one."""

@@ -1,0 +1,68 @@
+"""Evidently's classifiers that tell samples of texts and of embeddings apart."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xops.core.errors import bounded
+from xops.core.separation import MIN_ROWS, Separation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE = 2000  # rows of a side that are looked at, at most
+
+
+def tell_apart(reference: pa.ChunkedArray, current: pa.ChunkedArray, sort: str) -> Separation | str:
+    """Measure how well a classifier tells two columns apart, on a sample that is the same for the same rows.
+
+    :param sort: ``text`` or ``embedding``.
+    :returns: a sentence that says why it was not measured, where it could not be.
+    """
+    sides = [_sample(side) for side in (reference, current)]
+    sizes = len(sides[0]), len(sides[1])
+    if min(sizes) < MIN_ROWS:
+        return f"{sizes[0]} reference and {sizes[1]} current values, at least {MIN_ROWS} of each are needed to tell"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            area = (_texts if sort == "text" else _embeddings)(*sides)
+        except ValueError as error:
+            return f"no classifier could be made: {bounded(error, 200)}"
+    return Separation(area, sizes) if np.isfinite(area) else "no classifier could be made: its area is not a number"
+
+
+def _sample(column: pa.ChunkedArray) -> pa.Array:
+    values = column.drop_null().combine_chunks()
+    if len(values) <= SAMPLE:
+        return values
+    return values.take(np.sort(np.random.default_rng(0).choice(len(values), SAMPLE, replace=False)))
+
+
+def _texts(reference: pa.Array, current: pa.Array) -> float:
+    import pandas as pd
+    from evidently.legacy.utils.data_drift_utils import calculate_text_drift_score
+
+    sides = [pd.Series(side.to_pylist(), dtype=str) for side in (reference, current)]
+    return float(calculate_text_drift_score(*sides, bootstrap=False)[0])
+
+
+def _embeddings(reference: pa.Array, current: pa.Array) -> float:
+    """Give the area of Evidently's model for embeddings.
+
+    :raises ValueError: when they are of several lengths, or hold what is not finite.
+    """
+    import pandas as pd
+    from evidently.legacy.metrics.data_drift.embedding_drift_methods import model
+
+    rows = [side.to_pylist() for side in (reference, current)]
+    lengths = {len(vector) for side in rows for vector in side}
+    if len(lengths) != 1 or not max(lengths):
+        raise ValueError(f"vectors of one length were wanted, found {bounded(sorted(lengths), 80)}")
+    old, new = (np.array(side, float) for side in rows)
+    if not (np.isfinite(old).all() and np.isfinite(new).all()):
+        raise ValueError("finite numbers were wanted in all vectors")
+    return float(model(bootstrap=False)(pd.DataFrame(new), pd.DataFrame(old))[0])
