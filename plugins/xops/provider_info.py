@@ -62,7 +62,17 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "s3://xops_s3@my-bucket/xops",
                         "default": "",
-                    }
+                    },
+                    "evidently_workspace": {
+                        "description": (
+                            "Where drift reports are kept for Evidently's own UI: a folder, or the URL of its service "
+                            "with, before an @, the Airflow connection whose password is its secret. Empty for nowhere."
+                        ),
+                        "version_added": None,
+                        "type": "string",
+                        "example": "http://evidently@evidently.internal:8000",
+                        "default": "",
+                    },
                 },
             }
         },
