@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import drift, suites
+from benchmarks import battery, drift, suites
 
 ROOT = Path(__file__).parents[1]
 RUNS = 3
@@ -35,6 +35,7 @@ def main() -> None:
         results = parse(empty, full) | json.loads(_run("publish")[2])
         results |= suites.compare(_run, statistics.median, folder, RUNS)
         results |= drift.measure(_run, folder, RUNS)
+        results |= battery.measure(_run, RUNS)
     for name, value in results.items():
         print(f"{name:<32} {value:.3f}")
     (ROOT / ".bench").mkdir(exist_ok=True)

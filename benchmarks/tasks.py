@@ -53,6 +53,8 @@ def publish() -> str:
 
 
 if __name__ == "__main__":
-    from benchmarks import drift, suites
+    from benchmarks import battery, drift, suites
 
-    print({"parse": parse, "publish": publish, **suites.TASKS, **drift.TASKS}[sys.argv[1]](*sys.argv[2:]))
+    print(
+        {"parse": parse, "publish": publish, **suites.TASKS, **drift.TASKS, **battery.TASKS}[sys.argv[1]](*sys.argv[2:])
+    )
