@@ -24,7 +24,8 @@ class Performance:
 
     Metrics have scikit-learn's names, as of its scorers (``roc_auc``, ``neg_log_loss``) or of its functions
     (``log_loss``). Each finding passes when its whole interval is on the right side, fails when none of it is, and is
-    unknown in between: it then says how many rows it would take. All intervals hold together with ``confidence``.
+    unknown in between: it then says how many rows it would take. The intervals of ``limits`` hold together with
+    ``confidence``, and so do those of ``better`` and those of ``not_worse``: each kind has to hold as a whole.
 
     While there is no champion, ``limits`` alone decide.
 
@@ -33,7 +34,7 @@ class Performance:
         any gain.
     :param not_worse: by metric by how much it may be worse than the champion's (non-inferiority), above 0.
     :param functions: metrics of your own, by the name that the other arguments use.
-    :param confidence: of all intervals together, in (0, 1).
+    :param confidence: of all intervals of a kind together, in (0, 1).
     :param min_rows: with fewer rows nothing is measured.
     :raises Misconfigured: when nothing is asked for, or a margin is not above zero.
     """
@@ -58,15 +59,18 @@ class Performance:
         """Give a finding for each metric and what is asked of it."""
         if exam.rows < self.min_rows:
             raise Unmeasured(f"{exam.rows} rows, at least {self.min_rows} are needed")
-        compared = {*self.better, *self.not_worse} if exam.champion is not None else set()
-        names = {name: name in compared for name in dict.fromkeys([*self.limits, *self.better, *self.not_worse])}
-        asked = len(self.limits) + (len(self.better) + len(self.not_worse) if compared else 0)
-        measured = measure(exam, names, self.functions, confidence=correct(self.confidence, asked))
-        found = [self._limit(exam, name, limit, measured[name]) for name, limit in self.limits.items()]
-        if exam.champion is None:
-            return found
-        found += [_gain(exam, f"{name}_gain", gain, measured[name]) for name, gain in self.better.items()]
-        found += [_gain(exam, f"{name}_not_worse", -by, measured[name]) for name, by in self.not_worse.items()]
+        gains = {} if exam.champion is None else {"better": self.better, "not_worse": self.not_worse}
+        found: list[Finding] = []
+        for kind, asked in {"limits": self.limits, **gains}.items():
+            names = dict.fromkeys(asked, kind != "limits")
+            measured = measure(exam, names, self.functions, confidence=correct(self.confidence, len(asked)))
+            for name, limit in asked.items():
+                if kind == "limits":
+                    found.append(self._limit(exam, name, limit, measured[name]))
+                elif kind == "better":
+                    found.append(_gain(exam, f"{name}_gain", limit, measured[name]))
+                else:
+                    found.append(_gain(exam, f"{name}_not_worse", -limit, measured[name]))
         return found
 
     @staticmethod

@@ -32,7 +32,7 @@ class Slices:
     Slices of the columns that are given are all judged: each has to be shown to be within the limit, and is unknown
     when its rows are too few for that. Others are searched for: the worst are found on one half of the rows (whole
     groups), and tested on the other half; such a slice fails when it is shown to be beyond the limit, and warns when
-    it looks so.
+    it looks so, or its rows are of too few groups to tell.
 
     :param columns: the columns whose slices are all judged.
     :param search: the columns that are searched, alone and in pairs; all features when None, none when empty.
@@ -153,7 +153,8 @@ class Slices:
 
     def _shown(self, one: Slice, found: Interval) -> Finding:
         """Judge a slice that was searched for: what is not shown to be beyond the limit passes, or warns."""
-        outcome = Outcome.PASS if found.value <= self.max_worse else Outcome.WARN
+        told = found.value <= self.max_worse and np.isfinite(found.high)
+        outcome = Outcome.PASS if told else Outcome.WARN
         if found.low > self.max_worse:
             outcome = Outcome.FAIL
         reason = f"found on one half, on the other {found}; at most {self.max_worse} wanted"
