@@ -8,9 +8,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import battery, drift, suites
+from benchmarks import battery, drift, everything, suites
 
 ROOT = Path(__file__).parents[1]
 RUNS = 3
@@ -32,14 +33,22 @@ def main() -> None:
         full = Path(folder) / "full.py"
         full.write_text("".join(path.read_text() for path in sorted((ROOT / "dags").glob("flights_*.py")))
                         .replace("from __future__ import annotations\n", ""))  # fmt: skip
-        results = parse(empty, full) | json.loads(_run("publish")[2])
-        results |= suites.compare(_run, statistics.median, folder, RUNS)
-        results |= drift.measure(_run, folder, RUNS)
-        results |= battery.measure(_run, RUNS)
-    for name, value in results.items():
-        print(f"{name:<32} {value:.3f}")
-    (ROOT / ".bench").mkdir(exist_ok=True)
-    (ROOT / ".bench" / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+        steps: list[Callable[[], dict[str, float]]] = [
+            lambda: parse(empty, full),
+            lambda: json.loads(_run("publish")[2]),
+            lambda: suites.compare(_run, statistics.median, folder, RUNS),
+            lambda: everything.measure(_run, folder, RUNS),
+            lambda: drift.measure(_run, folder, RUNS),
+            lambda: battery.measure(_run, RUNS),
+        ]
+        results: dict[str, float] = {}
+        for step in steps:
+            found = step()
+            for name, value in found.items():
+                print(f"{name:<32} {value:.3f}", flush=True)
+            results |= found
+            (ROOT / ".bench").mkdir(exist_ok=True)
+            (ROOT / ".bench" / "results.json").write_text(json.dumps(results, indent=2) + "\n")
 
 
 def parse(empty: Path, full: Path) -> dict[str, float]:

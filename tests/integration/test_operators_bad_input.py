@@ -16,6 +16,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from xops.core.errors import Unavailable
 from xops.core.evidence import Origin
+from xops.core.profiles import Profile, together
 from xops.core.promotion import champion
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.core.versions import DataVersion
@@ -274,6 +275,18 @@ def test_a_column_that_came_without_a_value_does_not_pass(fails, run, lake, stag
     second = run(StageDataOperator(task_id="stage", source=less, table=FLIGHTS, batch="2013-02"))
     said = fails(DataTestOperator(task_id="test", version=second, suite=suite_at(*SUITE)))
     assert "all 2 values are null" in said
+
+
+def test_a_data_test_keeps_the_profile_of_the_rows_that_it_read(run, staged, landing, suite_at):
+    second = run(StageDataOperator(task_id="stage", source=landing(rows=3), table=FLIGHTS, batch="2013-02"))
+    for version in (staged, second):
+        run(DataTestOperator(task_id="test", version=version, suite=suite_at(*SUITE), profile=True))
+    objects, kept = Objects.configured(), []
+    for batch in ("2013-01", "2013-02"):
+        (evidence,) = EvidenceStore().about("data_test", FLIGHTS, batch)
+        kept.append(Profile.from_json(objects.get_json(f"profiles/{evidence.verdict.facts['profile']}.json")))
+    assert [profile.rows for profile in kept] == [8, 3]
+    assert together(kept).column("distance").high == 7
 
 
 @pytest.mark.parametrize("version", [None, {}, {"table": FLIGHTS}, "nyc.flights@1", ["nyc.flights"]])

@@ -22,8 +22,9 @@ from xops.checks.expectation_suite import validate
 from xops.core.errors import Misconfigured
 from xops.core.suite import PLANNED
 from xops.core.suite_plan import columns_of
-from xops.engines import one_select
-from xops.engines.one_select import decide, select
+from xops.engines.duckdb_scan import DuckdbScan
+from xops.engines.one_select import decide, examine
+from xops.engines.sources import ArrowRows, ParquetFiles
 
 pytestmark = pytest.mark.integration
 
@@ -273,11 +274,20 @@ def test_a_parquet_file_is_judged_as_the_table_that_it_holds(tmp_path):
     assert validate(files, suite) == validate(rows, suite)
 
 
-def test_everything_is_measured_in_one_statement_with_one_scan(tmp_path, monkeypatch):
+@pytest.fixture
+def statements(monkeypatch):
+    made, statement = [], DuckdbScan.statement
+    monkeypatch.setattr(
+        DuckdbScan, "statement", lambda *given, **named: made.append(statement(*given, **named)) or made[-1]
+    )
+    return made
+
+
+def test_everything_is_measured_in_one_statement_with_one_scan(tmp_path, statements):
+    import duckdb
+
     rows = pa.table(RECORDS["whole"])
     pq.write_table(rows, tmp_path / "rows.parquet")
-    statements = []
-    monkeypatch.setattr(one_select, "select", lambda *given: statements.append(select(*given)) or statements[-1])
     asked = [
         case for cases in (of_column("i", "number")[0], of_column("t", "text")[0], CASES["records"]) for case in cases
     ]
@@ -285,14 +295,68 @@ def test_everything_is_measured_in_one_statement_with_one_scan(tmp_path, monkeyp
         statements.clear()
         assert sum(entry is not None for entry in decide(source, {"expectations": asked})) > 100
         (statement,) = statements
-        with one_select._connect(source, "") as connection:
+        with duckdb.connect() as connection:
+            connection.execute("SET disabled_optimizers = 'distinct_aggregate_rewrite'")
+            connection.register("one_read", rows.rename_columns([f"r{place}" for place in range(len(rows.schema))]))
             plan = connection.execute("EXPLAIN " + statement).fetchall()[0][1]
         assert len(re.findall(scan, plan)) == 1, plan
 
 
-def test_only_where_values_repeat_a_second_statement_counts_their_rows(monkeypatch):
-    statements = []
-    monkeypatch.setattr(one_select, "select", lambda *given: statements.append(select(*given)) or statements[-1])
+@pytest.mark.parametrize("as_file", [True, False])
+def test_tests_profile_and_schema_are_answered_by_one_reading(as_file, tmp_path, statements, monkeypatch):
+    rows = pa.table(RECORDS["whole"])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    given = [str(tmp_path / "rows.parquet")] if as_file else rows
+    suite = {"expectations": [*of_column("i", "number")[0], *CASES["records"]]}
+    spec = DuckdbScan(given, version="v").spec()
+    wanted = decide(given, suite), DuckdbScan(given, version="v").scan(profile=spec).profile
+    read, batches = [], (ParquetFiles if as_file else ArrowRows).batches
+    monkeypatch.setattr(
+        ParquetFiles if as_file else ArrowRows, "batches", lambda *asked: read.append(asked) or batches(*asked)
+    )
+    statements.clear()
+    found = examine(given, suite, spec, version="v")
+    assert (found.entries, found.profile) == wanted
+    assert list(found.types) == rows.column_names
+    assert (len(read), len(statements)) == (1, 1)
+    assert "FROM one_read" in statements[0]
+    assert examine(given, {"expectations": []}, None, version="v").profile is None
+
+
+def test_what_footers_state_is_not_measured(tmp_path, statements):
+    rows = pa.table({"i": [1, 2, None], "x": [1.5, math.nan, 3.0], "s": ["a", None, "b"]})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    one = {"min_value": 1, "max_value": 2}
+    asked = [
+        {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 3}},
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "i"}},
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "i", **one}},
+        {"type": "expect_column_max_to_be_between", "kwargs": {"column": "i", **one}},
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "s"}},
+        {"type": "expect_column_max_to_be_between", "kwargs": {"column": "x", **one}},
+    ]
+    given = [str(tmp_path / "rows.parquet")]
+    assert decide(given, {"expectations": asked[:5]}) == decide(rows, {"expectations": asked[:5]})
+    assert len(statements) == 1  # of the table
+    assert decide(given, {"expectations": asked}) == decide(rows, {"expectations": asked})
+    beyond = [{"type": "expect_column_values_to_be_between", "kwargs": {"column": "i", "min_value": 2}}]
+    assert decide(given, {"expectations": beyond}) == decide(rows, {"expectations": beyond})
+
+
+def test_several_columns_are_not_compared_where_one_of_them_never_repeats(statements):
+    asked = [
+        {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["a", "b"]}},
+        {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "a"}},
+    ]
+    for a, times in (([1, 2, 3], 1), ([1, 1, 3], 3), ([1, 2, None], 1), ([1, None, None], 2)):
+        statements.clear()
+        rows = pa.table({"a": a, "b": [5, 5, 6]})
+        assert compare(rows, asked) == ([], 2)
+        assert len(statements) == times
+        assert "DISTINCT hash(c0, c1)" not in statements[0]
+
+
+def test_only_where_values_repeat_a_second_statement_counts_their_rows(statements):
     asked = [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": name}} for name in ("i", "s")]
     decide(pa.table(RECORDS["whole"]), {"expectations": asked})
     assert len(statements) == 1
@@ -326,9 +390,9 @@ def test_no_name_of_a_column_reaches_sql(name):
     asked = [{"type": "expect_column_max_to_be_between", "kwargs": {"column": name, "max_value": 3}}]
     (entry,) = decide(rows, {"expectations": asked})
     assert entry["success"]
-    statement = select(rows, columns_of([(name, "int64")]), ["max(c0)"])
-    assert (
-        statement == "WITH batch AS NOT MATERIALIZED (SELECT r0 AS c0 FROM arrow_rows AS source(r0)) "
+    projected = [column.projection for column in columns_of([(name, "int64")])]
+    assert DuckdbScan(rows, version="v").statement({"greatest": "max(c0)"}, projected) == (
+        "WITH batch AS NOT MATERIALIZED (SELECT source.r0, r0 AS c0 FROM one_read AS source(r0)) "
         "SELECT max(c0) AS m0 FROM batch"
     )
 
@@ -426,7 +490,7 @@ def test_a_table_without_columns_has_rows_all_the_same():
 
 
 def test_what_duckdb_cannot_do_is_left_to_great_expectations(monkeypatch):
-    monkeypatch.setattr(one_select, "select", lambda *_: "SELECT error('too much')")
+    monkeypatch.setattr(DuckdbScan, "statement", lambda *_, **__: "SELECT error('too much')")
     asked = [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "s"}}]
     assert decide(pa.table({"s": ["a"]}), {"expectations": asked}) == [None]
 
@@ -442,10 +506,10 @@ def test_a_file_that_is_not_whole_is_named(fault, tmp_path, monkeypatch):
     elif fault == "missing":
         path.unlink()
     else:
-        connect = one_select._connect  # after the footer was read
-        monkeypatch.setattr(one_select, "_connect", lambda *given: path.unlink() or connect(*given))
-    asked = [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "s"}}]
-    with pytest.raises(Misconfigured, match="Parquet files were wanted"):
+        connect = DuckdbScan._connected  # after the footer was read
+        monkeypatch.setattr(DuckdbScan, "_connected", lambda *given, **named: path.unlink() or connect(*given, **named))
+    asked = [{"type": "expect_column_value_lengths_to_equal", "kwargs": {"column": "s", "value": 1}}]
+    with pytest.raises(Misconfigured, match=r"a Parquet file was wanted|its rows could not be read"):
         validate([str(path)], {"expectations": asked})
 
 

@@ -16,10 +16,14 @@ from xops.checks.contract_file import SUFFIXES, suite_of_contract
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
 from xops.core.suite import BATCH, may_run_in_gx, refuse_code
-from xops.engines.one_select import decide
+from xops.engines.one_select import decide, examine
+from xops.engines.sources import Rows, source_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from xops.core.profile_spec import ProfileSpec
+    from xops.core.profiles import Profile
 
 _PLACE = "xops.place"
 
@@ -50,8 +54,8 @@ def read_suite(path: str) -> dict[str, Any]:
     return dict(suite)
 
 
-def validate(rows: pa.Table | Sequence[str], suite: Mapping[str, Any]) -> Sequence[Mapping[str, Any] | None]:
-    """Run a suite on a table, or on Parquet files given by their paths.
+def validate(rows: Rows, suite: Mapping[str, Any]) -> Sequence[Mapping[str, Any] | None]:
+    """Run a suite on a table, on Parquet files given by their paths, or on whatever else DuckdbScan takes.
 
     :returns: for each expectation of the suite, in its order, the entry of the validation result; None without one.
 
@@ -61,8 +65,27 @@ def validate(rows: pa.Table | Sequence[str], suite: Mapping[str, Any]) -> Sequen
         condition that is code, or when a file is not readable.
     """
     refuse_code(suite)
-    entries: list[Mapping[str, Any] | None] = list(decide(rows, suite))
-    asked = suite["expectations"]
+    return _rest_in_gx(rows, suite, decide(rows, suite))
+
+
+def validate_and_profile(
+    rows: Rows, suite: Mapping[str, Any], spec: ProfileSpec, *, version: str
+) -> tuple[Sequence[Mapping[str, Any] | None], Profile]:
+    """Run a suite as :func:`validate` does, and make the version's profile from the same reading.
+
+    :param spec: the bins.
+    """
+    refuse_code(suite)
+    found = examine(rows, suite, spec, version=version)
+    if found.profile is None:
+        raise AssertionError("a reading that is asked for a profile gives one")
+    return _rest_in_gx(rows, suite, found.entries), found.profile
+
+
+def _rest_in_gx(
+    rows: Rows, suite: Mapping[str, Any], decided: Sequence[Mapping[str, Any] | None]
+) -> Sequence[Mapping[str, Any] | None]:
+    entries, asked = list(decided), suite["expectations"]
     left = [place for place, entry in enumerate(entries) if entry is None and may_run_in_gx(suite, asked[place])]
     if left:
         for place, entry in zip(left, validate_in_gx(rows, suite, [asked[place] for place in left]), strict=True):
@@ -71,7 +94,7 @@ def validate(rows: pa.Table | Sequence[str], suite: Mapping[str, Any]) -> Sequen
 
 
 def validate_in_gx(
-    rows: pa.Table | Sequence[str], suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]
+    rows: Rows, suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any] | None]:
     """Run expectations in Great Expectations' pandas engine."""
     numbered = [  # Great Expectations gives results in an order of its own, and numbers as floats
@@ -112,8 +135,11 @@ def validate_in_gx(
     return [plain(by_place.get(place)) for place in range(len(numbered))]
 
 
-def _table(rows: pa.Table | Sequence[str]) -> pa.Table:
+def _table(rows: Rows) -> pa.Table:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    return rows if isinstance(rows, pa.Table) else pa.concat_tables(map(pq.read_table, rows))
+    if isinstance(rows, pa.Table):
+        return rows
+    source = source_of(rows)
+    batches = list(source.batches(source.schema.names))
+    return pa.Table.from_batches(batches).cast(source.schema) if batches else source.schema.empty_table()

@@ -28,10 +28,12 @@ def nothing() -> NDArray[np.bool_]:
 
 def mark(bitmaps: NDArray[np.bool_], hashes: Hashes) -> None:
     """Set the bits of values by their hashes."""
-    which = np.zeros(len(hashes), np.uint64)
+    places = ((hashes >> np.uint64(20)) & np.uint64(BITS - 1)).view(np.int64)
+    rare = np.arange(len(hashes))
     for every in EVERY:
-        which += (hashes & np.uint64(every - 1)) == 0
-    bitmaps[((hashes >> np.uint64(20)) & np.uint64(BITS - 1)) + which * np.uint64(BITS)] = True
+        rare = rare[(hashes[rare] & np.uint64(every - 1)) == 0]
+        places[rare] += BITS
+    bitmaps[places] = True
 
 
 def mark_missing(bitmaps: NDArray[np.bool_]) -> None:

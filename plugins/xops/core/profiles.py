@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -19,6 +20,7 @@ from xops.core.profile_spec import BINS, ColumnSpec, Kind, ProfileSpec
 from xops.core.strict_json import plain
 
 Counts = NDArray[np.int64]
+_PACKED = ("counts", "at_edges", "sketch")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,15 +142,17 @@ class ColumnProfile:
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON, without its spec."""
-        given = {name: plain(getattr(self, name)) for name in self.__slots__ if name not in ("spec", "sketch")}
-        return given | {"sketch": None if self.sketch is None else base64.b64encode(self.sketch).decode()}
+        given = {name: plain(getattr(self, name)) for name in self.__slots__ if name not in ("spec", *_PACKED)}
+        arrays = {name: _pack(getattr(self, name).astype("<i8").tobytes()) for name in ("counts", "at_edges")}
+        return given | arrays | {"sketch": None if self.sketch is None else _pack(self.sketch)}
 
     @classmethod
     def from_json(cls, spec: ColumnSpec, document: Mapping[str, Any]) -> ColumnProfile:
         """Read what :meth:`to_json` wrote."""
         sums = {name: float(document[name]) for name in ("first", "second", "beyond")}
-        sketch = base64.b64decode(document["sketch"]) if document["sketch"] is not None else None
-        return cls(spec, **{**document, **sums, "sketch": sketch})
+        arrays = {name: np.frombuffer(_unpack(document[name]), "<i8") for name in ("counts", "at_edges")}
+        sketch = None if document["sketch"] is None else _unpack(document["sketch"])
+        return cls(spec, **{**document, **sums, **arrays, "sketch": sketch})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,6 +220,14 @@ class Profile:
             document["rows"],
             tuple(ColumnProfile.from_json(column, found) for column, found in columns),
         )
+
+
+def _pack(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 1)).decode()
+
+
+def _unpack(packed: str) -> bytes:
+    return zlib.decompress(base64.b64decode(packed))
 
 
 def profile_digest(versions: Iterable[str], spec: ProfileSpec) -> str:

@@ -92,6 +92,18 @@ def _none(_: Measured) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Implied:
+    """An aggregate whose value may follow from others.
+
+    :param by: those of which one is enough; where one is asked anyway, the aggregate itself waits for its answer.
+    :param value: its value from what is known; None where that does not tell.
+    """
+
+    by: frozenset[str]
+    value: Callable[[Measured], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One compiled expectation.
 
@@ -101,12 +113,14 @@ class Plan:
     :param recount: further aggregates that are needed only because of what was measured.
     :param failing: the condition, perhaps with windows, of a row that is unexpected; empty when it is not single rows
         that fail.
+    :param implied: of what is asked, what need not be measured where it follows from what is known.
     """
 
     asks: tuple[str, ...]
     answer: Callable[[Measured], Answer | None]
     recount: Callable[[Measured], tuple[str, ...]] = _none
     failing: str = ""
+    implied: Mapping[str, Implied] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

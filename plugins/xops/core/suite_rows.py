@@ -8,10 +8,12 @@ from itertools import combinations
 from typing import Any
 
 from xops.core.suite_plan import (
+    EVERY,
     NUMBERS,
     SCALARS,
     Answer,
     Column,
+    Implied,
     Kind,
     Measured,
     NotCompiled,
@@ -60,8 +62,11 @@ def plan_nulls(question: Question, *, wanted: bool) -> Plan:
     return Plan((rows, present), answer, failing=failing)
 
 
-def plan_values(question: Question, column: Column, fine: str) -> Plan:
-    """Plan an expectation of which ``fine`` says, in SQL, that a value is as expected; of NULL it is NULL."""
+def plan_values(question: Question, column: Column, fine: str, fits: Callable[[Any], bool] | None = None) -> Plan:
+    """Plan an expectation of which ``fine`` says, in SQL, that a value is as expected; of NULL it is NULL.
+
+    :param fits: the same of a value in Python; given where all values fit if the least and the greatest do.
+    """
     mostly = question.mostly
     rows, present = question.rows(), question.there(column)
     unexpected = question.rows(f"NOT ({fine})")
@@ -69,7 +74,13 @@ def plan_values(question: Question, column: Column, fine: str) -> Plan:
     def answer(measured: Measured) -> Answer:
         return share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
 
-    return Plan((rows, present, unexpected), answer, failing=question.those(f"NOT ({fine})"))
+    def none_outside(measured: Measured) -> int | None:
+        ends = [measured.get(f"{end}({column.sql})") for end in ("min", "max")]
+        return 0 if fits and None not in ends and all(map(fits, ends)) else None
+
+    failing = question.those(f"NOT ({fine})")
+    implied = {unexpected: Implied(frozenset(), none_outside)}
+    return Plan((rows, present, unexpected), answer, failing=failing, implied=implied)
 
 
 def plan_unique(question: Question) -> Plan:
@@ -86,23 +97,38 @@ def plan_compound_unique(question: Question) -> Plan:
 
 def _plan_repeated(question: Question, keys: Sequence[str], counted: Sequence[str], present: str) -> Plan:
     mostly, rows = question.mostly, question.rows()
-    if len(keys) == 1:  # no record, and no condition, for DuckDB counts no NULL anyway
-        different = question.aggregate(f"count(DISTINCT {keys[0]})")
-    else:
-        different = question.aggregate(f"count(DISTINCT ({', '.join(keys)}))", *counted)
+    hashes = f"count(DISTINCT hash({', '.join(keys)}))"  # half the work of values; two of one hash are counted anew
+    conditions = counted if len(keys) > 1 else ()  # a condition costs more than to count NULL, which has a hash too
+    different = question.aggregate(hashes, *conditions)
     kept = " AND ".join((question.where or "TRUE", *counted))
     groups = f"SELECT count(*) AS n FROM batch WHERE {kept} GROUP BY {', '.join(keys)}"  # noqa: S608 - columns by place
     repeated = f"(SELECT coalesce(sum(n), 0) FROM ({groups}) WHERE n > 1)"  # noqa: S608
 
     def answer(measured: Measured) -> Answer:
-        unexpected = int(measured[repeated]) if measured[different] < measured[present] else 0
+        unexpected = int(measured[repeated]) if repeats(measured) else 0
         return share_of_rows(measured[rows], measured[present], unexpected, mostly)
 
-    def recount(measured: Measured) -> tuple[str, ...]:
-        return (repeated,) if measured[different] < measured[present] else ()
+    def all_present(measured: Measured) -> int:
+        """Give what ``different`` is where no value repeats."""
+        return int(measured[present]) + (not conditions and measured[rows] > measured[present])
 
+    def repeats(measured: Measured) -> bool:
+        return bool(measured[different] < all_present(measured))
+
+    def recount(measured: Measured) -> tuple[str, ...]:
+        return (repeated,) if repeats(measured) else ()
+
+    alone = frozenset(f"count(DISTINCT hash({key}))" for key in keys) - {different}
+
+    def all_different(measured: Measured) -> int | None:
+        """Where a column has a value of its own in every row of the table, so have several together."""
+        apart = any(EVERY in measured and measured.get(ask) == measured[EVERY] for ask in alone)
+        return all_present(measured) if apart and {rows, present} <= set(measured) else None
+
+    asks = (rows, present, different, EVERY)
     shared = f"count(*) FILTER (WHERE {kept}) OVER (PARTITION BY {', '.join(keys)}) > 1"
-    return Plan((rows, present, different), answer, recount, failing=f"{kept} AND {shared}")
+    implied = {different: Implied(alone, all_different)}
+    return Plan(asks, answer, recount, failing=f"{kept} AND {shared}", implied=implied)
 
 
 def plan_pair(question: Question, condition: Callable[[str, str], str]) -> Plan:

@@ -45,7 +45,7 @@ from xops.core.suite_plan import (
     text,
 )
 from xops.core.suite_rows import listed_columns, plan_values, share_of_rows
-from xops.core.suite_values import listed_patterns, matches
+from xops.core.suite_values import listed_patterns, matches, plan_in_set
 
 MODES = 1000  # the most common values of a column that are fetched at most
 _FOREIGN = r"[^\x01-\x7f]"
@@ -73,6 +73,7 @@ def planned_in(end_of_text: str | None) -> Mapping[str, Planned]:
         plans[f"expect_column_distinct_values_to_{sets}_set"] = plan
     likes = {}
     for word, wanted in (("", True), ("not_", False)):
+        plans[f"expect_column_values_to_{word}be_in_set"] = partial(plan_in_set, wanted=wanted, places=False)
         plans[f"expect_column_values_to_{word}match_regex"] = partial(
             plan_found, wanted=wanted, end=end_of_text, argument="regex"
         )

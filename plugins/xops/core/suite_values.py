@@ -22,12 +22,14 @@ from xops.core.suite_plan import (
     Question,
     is_number,
     is_text,
+    members,
     nulls_in,
     number,
     text,
     within,
 )
 from xops.core.suite_rows import plan_values, share_of_rows
+from xops.core.suite_shape import between
 
 _NATIVE: dict[str, type] = {
     "none": type(None), "bool": bool, "int": int, "long": int, "float": float, "bytes": bytes, "complex": complex,
@@ -82,7 +84,9 @@ def plan_between(question: Question) -> Plan:
     column = question.column(*kinds)
     bounds = [question.kwargs.get(side) for side in ("min_value", "max_value")]
     made = [None if bound is None else bound_of(column, bound) for bound in bounds]
-    return plan_values(question, column, _inside(question, column.sql, made, bounds))
+    fine = _inside(question, column.sql, made, bounds)
+    numbers = column.kind in NUMBERS
+    return plan_values(question, column, fine, (lambda value: between(value, question.kwargs)) if numbers else None)
 
 
 def _inside(question: Question, value: str, made: list[str | None], bounds: list[Any]) -> str:
@@ -94,11 +98,27 @@ def _inside(question: Question, value: str, made: list[str | None], bounds: list
     return " AND ".join(side for side, bound in ((above, low), (below, high)) if bound is not None)
 
 
-def plan_in_set(question: Question, *, wanted: bool) -> Plan:
-    """``expect_column_values_to_be_in_set`` (``wanted``) and ``..._to_not_be_in_set``."""
+def plan_in_set(question: Question, *, wanted: bool, places: bool = True) -> Plan:
+    """``expect_column_values_to_be_in_set`` (``wanted``) and ``..._to_not_be_in_set``.
+
+    :param places: whether the database has DuckDB's ``list_position``.
+    """
     column = question.column(*NUMBERS, *TEXTS, Kind.BOOLEAN)
+    values = members(column, question.kwargs["value_set"])
+    if column.kind not in TEXTS or not values or not places:
+        inside = within(column, question.kwargs["value_set"])
+        return plan_values(question, column, inside if wanted else f"NOT {inside}")
+    mostly, rows, present = question.mostly, question.rows(), question.there(column)
+    # of a text in a dictionary DuckDB asks this once, IN for every row
+    found = question.aggregate(f"count(list_position([{', '.join(values)}]::VARCHAR[], {column.sql}))")
+
+    def answer(measured: Measured) -> Answer:
+        unexpected = measured[present] - measured[found] if wanted else measured[found]
+        return share_of_rows(measured[rows], measured[present], unexpected, mostly)
+
     inside = within(column, question.kwargs["value_set"])
-    return plan_values(question, column, inside if wanted else f"NOT {inside}")
+    failing = question.those(f"NOT {inside}" if wanted else inside)
+    return Plan((rows, present, found), answer, failing=failing)
 
 
 def plan_lengths_between(question: Question) -> Plan:

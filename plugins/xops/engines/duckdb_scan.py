@@ -149,7 +149,7 @@ class DuckdbScan:
         """Ask DuckDB, over the stream; files here that are not counted it reads itself, which is a little cheaper."""
         here = not counters and isinstance(self._source, ParquetFiles) and self._source.here
         files = f"read_parquet([{', '.join(map(quoted, here))}])" if here else ""
-        with self._connected() as connection:
+        with self._connected(threads=1 if counters else 0) as connection:  # a counted stream comes from one thread
             stream = None
             if not here:
                 with reading(self.version):
@@ -167,7 +167,7 @@ class DuckdbScan:
     def _passed(self, aggregates: Mapping[str, str], projections: Sequence[str]) -> list[int]:
         """Give the places of the columns that are named; of a text that looks like a name, one too many."""
         named = {int(place) for text in (*aggregates.values(), *projections) for place in _PLACE.findall(text)}
-        size = len(self.types())
+        size = len(self._source.schema)
         return sorted(place for place in named if place < size) or list(range(min(size, 1)))
 
     def _feed(self, finders: Mapping[str, Any]) -> None:
@@ -176,11 +176,12 @@ class DuckdbScan:
                 feed(self._source, finders)
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connected(self, threads: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
         import duckdb
 
         config: dict[str, Any] = {"preserve_insertion_order": "false"}
         config |= {"memory_limit": self.memory_limit} if self.memory_limit else {}
+        config |= {"threads": threads} if threads else {}
         try:
             with duckdb.connect(config=config) as connection:
                 connection.execute("SET enable_progress_bar = false")

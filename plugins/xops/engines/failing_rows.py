@@ -9,7 +9,8 @@ import numpy as np
 
 from xops.core.suite import compile_expectation
 from xops.core.suite_plan import columns_of
-from xops.engines.one_select import connect
+from xops.engines.one_read import OneRead
+from xops.engines.sources import ArrowRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,10 @@ def failing_rows(rows: pa.Table, expectations: Sequence[Mapping[str, Any]]) -> N
     batch = f"SELECT {made}, {place} AS place FROM arrow_rows AS source({raw}, {place})"  # noqa: S608 - columns by place
     asked = f"SELECT place FROM (SELECT place, {fails} AS fails FROM ({batch}) AS batch) WHERE fails"  # noqa: S608
     try:
-        with connect(rows.append_column("place", pa.array(np.arange(rows.num_rows)))) as connection:
+        places = [f"r{at}" for at in range(rows.num_columns + 1)]  # columns may share names
+        numbered = rows.append_column("place", pa.array(np.arange(rows.num_rows))).rename_columns(places)
+        with duckdb.connect() as connection:
+            connection.register("arrow_rows", OneRead(ArrowRows(numbered), {}, list(range(rows.num_columns + 1))))
             failing[connection.execute(asked).fetchnumpy()["place"].astype(np.int64)] = True
     except duckdb.Error:
         return None

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from xops.core.suite_plan import NUMBERS, Column, Kind
+
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
@@ -22,6 +24,35 @@ def bounds(footers: Sequence[pq.FileMetaData]) -> Mapping[str, tuple[float, floa
             for place in range(footer.num_columns):
                 _widen(footer.row_group(group).column(place), found, unproven)
     return {name: ends for name, ends in found.items() if name not in unproven}
+
+
+def stated(footers: Sequence[pq.FileMetaData], columns: Sequence[Column]) -> Mapping[str, Any]:
+    """Give the aggregates that footers tell: rows, values that are there, least and greatest.
+
+    How many values of a column of floating-point numbers are there no footer tells, for NaN counts as missing.
+
+    :returns: values by the aggregates' SQL.
+    """
+    found: dict[str, Any] = {"count(*)": sum(footer.num_rows for footer in footers)}
+    if any(footer.num_columns != len(columns) for footer in footers):
+        return found  # nested columns have places of their own
+    for column in columns:
+        chunks = [
+            footer.row_group(group).column(column.place).statistics
+            for footer in footers
+            for group in range(footer.num_row_groups)
+        ]
+        if any(chunk is None or not chunk.has_null_count for chunk in chunks):
+            continue
+        if column.kind not in (Kind.FLOAT, Kind.FLOAT32):
+            found[f"count({column.sql})"] = found["count(*)"] - sum(chunk.null_count for chunk in chunks)
+        full = [chunk for chunk in chunks if chunk.num_values]
+        if column.kind in NUMBERS and full and all(chunk.has_min_max for chunk in full):
+            ends = min(chunk.min for chunk in full), max(chunk.max for chunk in full)
+            signed = column.kind is Kind.FLOAT and 0 in ends  # some writers give zero a sign it has not
+            if not signed and not any(map(math.isnan, ends)):
+                found |= {f"min({column.sql})": ends[0], f"max({column.sql})": ends[1]}
+    return found
 
 
 def _widen(chunk: pq.ColumnChunkMetaData, found: dict[str, tuple[float, float]], unproven: set[str]) -> None:

@@ -1,125 +1,143 @@
-"""A suite decided by one SELECT over the rows, in DuckDB."""
+"""A suite decided by footers and one SELECT over the rows; the same reading makes a profile where one is wanted."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import bounded
 from xops.core.suite import compile_expectation, entry_of
-from xops.core.suite_plan import Column, Plan, columns_of, text
+from xops.core.suite_plan import Column, Plan, columns_of
+from xops.engines.duckdb_scan import DuckdbScan, Unanswered
+from xops.engines.footers import stated
+from xops.engines.sources import ArrowRows, ParquetFiles, Rows, Source, reading, source_of
 
 if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-
-    Rows: TypeAlias = pa.Table | Sequence[str]
+    from xops.core.profile_spec import ProfileSpec
+    from xops.core.profiles import Profile
 
 _LOG = logging.getLogger(__name__)
-_RESCANS = "distinct_aggregate_rewrite"  # the optimizer that reads the source again for distinct counts
+_COLUMN = re.compile(r"\bc(\d+)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What one reading of a version told.
+
+    :param entries: for each expectation the entry of the validation result; None where Great Expectations has to
+        decide.
+    :param profile: the profile, if one was asked for.
+    :param types: the schema: columns by their names, with their SQL types.
+    """
+
+    entries: list[dict[str, Any] | None]
+    profile: Profile | None
+    types: Mapping[str, str]
 
 
 def decide(rows: Rows, suite: Mapping[str, Any], *, memory_limit: str = "") -> list[dict[str, Any] | None]:
-    """Decide what one SELECT over the rows can decide of a suite.
+    """Decide what can be decided of a suite without Great Expectations.
 
     Where values turn out to repeat, a second SELECT over those columns alone counts the rows that share one.
 
-    :param rows: an Arrow table, or the paths of Parquet files of one schema.
+    :param rows: as :class:`~xops.engines.duckdb_scan.DuckdbScan` takes them.
     :param memory_limit: DuckDB's, as ``2GB``; past it, it spills to disk. Empty for DuckDB's own, 80 % of the memory.
     :returns: for each expectation the entry of the validation result; None where Great Expectations has to decide.
     :raises Misconfigured: when a file is missing or is no Parquet file.
     """
-    import duckdb
-
-    asked = suite["expectations"]
-    columns = columns_of((field.name, str(field.type)) for field in _schema(rows))
-    plans = [compile_expectation(expectation, columns) for expectation in asked]
-    asks = list(dict.fromkeys(ask for plan in plans if plan for ask in plan.asks))
-    try:
-        with connect(rows, memory_limit) as connection:
-            measured = measure(connection, rows, columns, asks)
-            more = list(dict.fromkeys(ask for plan in plans if plan for ask in plan.recount(measured)))
-            measured |= measure(connection, rows, columns, more)
-    except duckdb.Error as error:
-        if not _is_table(rows):
-            raise Misconfigured(f"{bounded(', '.join(rows))}: Parquet files were wanted: {bounded(error)}") from error
-        _LOG.warning("the suite %s is left to Great Expectations: %s", suite.get("name"), bounded(error))
-        return [None] * len(asked)
-    return [_entry(one, plan, measured) for one, plan in zip(asked, plans, strict=True)]
+    name = str(suite.get("name") or "suite")
+    with reading(name):
+        source = source_of(rows)
+        columns = _columns(source)
+        plans = [compile_expectation(expectation, columns) for expectation in suite["expectations"]]
+        engine = DuckdbScan(_by_place(source), version=name, memory_limit=memory_limit)
+        measured, _ = _measure(engine, source, columns, plans, None)
+    return _entries(suite, plans, measured)
 
 
-def measure(
-    connection: duckdb.DuckDBPyConnection, rows: Rows, columns: Sequence[Column], asks: Sequence[str]
-) -> dict[str, Any]:
-    """Evaluate aggregates over the rows in one statement.
+def examine(
+    rows: Rows, suite: Mapping[str, Any], profile: ProfileSpec | None, *, version: str, memory_limit: str = ""
+) -> Examined:
+    """Answer all that is asked of a version by reading it once: its tests, its profile and its schema.
 
-    :returns: what was found, by the text that asked for it; without a statement where nothing is asked.
+    :param profile: the bins, usually those of a reference; None for no profile.
+    :param version: the name of the version, which its profile carries.
+
+    The rest is as for :func:`decide`.
     """
-    if not asks:
-        return {}
-    found = connection.execute(select(rows, columns, asks)).fetchone() or ()
-    return dict(zip(asks, found, strict=True))
+    source = source_of(rows)
+    engine = DuckdbScan(source, version=version, memory_limit=memory_limit)
+    types, columns = engine.types(), _columns(source)
+    plans = [compile_expectation(expectation, columns) for expectation in suite["expectations"]]
+    with reading(version):
+        measured, found = _measure(engine, source, columns, plans, profile)
+    return Examined(_entries(suite, plans, measured), found, types)
 
 
-def select(rows: Rows, columns: Sequence[Column], asks: Sequence[str]) -> str:
-    """Give the statement that evaluates aggregates over the rows.
-
-    No name of a column is in it: the source's columns are ``r0, r1, ...`` by their place.
-    """
-    raw = ", ".join(f"r{column.place}" for column in columns) or "r0"
-    projected = ", ".join(column.projection for column in columns) or "1"
-    batch = f"batch AS NOT MATERIALIZED (SELECT {projected} FROM {_source(rows)} AS source({raw}))"  # noqa: S608 - no text of a user but quoted paths
-    named = ", ".join(f"{ask} AS m{place}" for place, ask in enumerate(asks))
-    scans = any(not ask.startswith("(SELECT") for ask in asks)
-    return f"WITH {batch} SELECT {named}{' FROM batch' if scans else ''}"  # noqa: S608
-
-
-def connect(rows: Rows, memory_limit: str = "") -> duckdb.DuckDBPyConnection:
-    """Open a database of its own that reads the rows once a statement."""
-    import duckdb
-
-    connection = duckdb.connect(config={"memory_limit": memory_limit} if memory_limit else {})
-    known = connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
-    if (_RESCANS,) in known:
-        connection.execute(f"SET disabled_optimizers = '{_RESCANS}'")
-    if _is_table(rows) and rows.num_columns:
-        connection.register("arrow_rows", _Stream(rows.rename_columns([f"r{n}" for n in range(rows.num_columns)])))
-    return connection
-
-
-class _Stream:
-    """An Arrow table as DuckDB reads it without pyarrow's datasets, which import pandas."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._table.__arrow_c_stream__(requested_schema)
-
-
-def _schema(rows: Rows) -> pa.Schema:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if _is_table(rows):
-        return rows.schema
+def _measure(
+    engine: DuckdbScan,
+    source: Source,
+    columns: Sequence[Column],
+    plans: Sequence[Plan | None],
+    profile: ProfileSpec | None,
+) -> tuple[Mapping[str, Any] | None, Profile | None]:
+    """Find what the plans ask; None where DuckDB cannot answer."""
+    made = [plan for plan in plans if plan]
+    measured = dict(stated([file.footer for file in source.files], columns)) if isinstance(source, ParquetFiles) else {}
+    asks = _open(made, measured, [ask for plan in made for ask in plan.asks])
+    spared = {ask for plan in made for ask, implied in plan.implied.items() if implied.by & set(asks)}
+    found: Profile | None = None
     try:
-        return pq.read_schema(rows[0])
-    except (OSError, pa.ArrowException, IndexError) as error:
-        raise Misconfigured(f"{bounded(', '.join(rows))}: Parquet files were wanted: {bounded(error)}") from error
+        for asked in ([ask for ask in asks if ask not in spared], asks, None):
+            every = asked if asked is not None else [ask for plan in made for ask in plan.recount(measured)]
+            left = _open(made, measured, every)
+            if left or (profile is not None and found is None):
+                projections = _projections(columns, left)
+                scanned = engine.scan({ask: ask for ask in left}, None if found else profile, projections=projections)
+                measured |= scanned.values
+                found = found or scanned.profile
+    except Unanswered as error:
+        if isinstance(source, ParquetFiles):
+            raise
+        _LOG.warning("the suite is left to Great Expectations: %s", bounded(error))
+        return None, engine.scan(profile=profile).profile if profile else None
+    return measured, found
 
 
-def _source(rows: Rows) -> str:
-    if _is_table(rows):
-        return "arrow_rows" if rows.num_columns else "(SELECT NULL LIMIT 0)"
-    return f"read_parquet([{', '.join(map(text, rows))}])"
+def _open(plans: Sequence[Plan], measured: dict[str, Any], asks: Sequence[str]) -> list[str]:
+    """Give what of the asks is not known and does not follow from what is; what follows is added."""
+    for plan in plans:
+        for ask, implied in plan.implied.items():
+            value = implied.value(measured) if ask not in measured else None
+            if value is not None:
+                measured[ask] = value
+    return [ask for ask in dict.fromkeys(asks) if ask not in measured]
 
 
-def _is_table(rows: Rows) -> TypeGuard[pa.Table]:
-    return not isinstance(rows, (list, tuple))
+def _projections(columns: Sequence[Column], asks: Sequence[str]) -> list[str]:
+    named = {int(place) for ask in asks for place in _COLUMN.findall(ask)}
+    return [column.projection for column in columns if column.place in named]
 
 
-def _entry(asked: Mapping[str, Any], plan: Plan | None, measured: Mapping[str, Any]) -> dict[str, Any] | None:
-    answer = plan.answer(measured) if plan else None
-    return entry_of(asked, answer) if answer else None
+def _columns(source: Source) -> list[Column]:
+    return columns_of((field.name, str(field.type)) for field in source.schema)
+
+
+def _by_place(source: Source) -> Source:
+    """Give a table whose columns do not share names; those that do are left to Great Expectations."""
+    if isinstance(source, ArrowRows) and len(set(source.schema.names)) < len(source.schema):
+        return ArrowRows(source.table.rename_columns([f"r{place}" for place in range(len(source.schema))]))
+    return source
+
+
+def _entries(
+    suite: Mapping[str, Any], plans: Sequence[Plan | None], measured: Mapping[str, Any] | None
+) -> list[dict[str, Any] | None]:
+    entries: list[dict[str, Any] | None] = []
+    for asked, plan in zip(suite["expectations"], plans, strict=True):
+        answer = plan.answer(measured) if plan and measured is not None else None
+        entries.append(entry_of(asked, answer) if answer else None)
+    return entries

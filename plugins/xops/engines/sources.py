@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 Rows: TypeAlias = "str | Sequence[str] | pa.Table | pd.DataFrame | Source"
-BATCH = 65_536  # rows of a piece
+BATCH = 65_536
 _LENGTH = 4  # bytes that plain Parquet spends on the length of a text alone
 
 
@@ -69,14 +69,14 @@ class ParquetFiles:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read file by file; texts that the file keeps in dictionaries stay in them."""
         wanted = _only(self.schema, columns)
-        texts = [field.name for field in wanted if str(field.type) in ("string", "large_string")]
-        kept = [name for name in texts if _are_kept_in_dictionaries(self.files, name)]
         for file in self.files:
             found = _only(file.schema, columns)
             if found != wanted:
-                raise Misconfigured(
-                    f"{file.name}: the columns of {self.files[0].name} were wanted: {_apart(wanted, found)}"
-                )
+                apart = _apart(wanted, found)
+                raise Misconfigured(f"{file.name}: the columns of {self.files[0].name} were wanted: {apart}")
+        texts = [field.name for field in wanted if str(field.type) in ("string", "large_string")]
+        kept = [name for name in texts if _are_kept_in_dictionaries(self.files, name)]
+        for file in self.files:
             yield from file.read(dictionaries=kept).iter_batches(BATCH, columns=list(columns), use_threads=False)
 
 
@@ -88,7 +88,7 @@ class ArrowRows:
 
     def __init__(self, table: pa.Table) -> None:
         self.schema = table.schema
-        self._table = table
+        self.table = table
 
     def bounds(self) -> Mapping[str, tuple[float, float]]:
         """Give nothing: a table has no footer."""
@@ -97,7 +97,7 @@ class ArrowRows:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Give slices of the table."""
         places = [self.schema.names.index(name) for name in columns]
-        yield from self._table.select(places).to_batches(max_chunksize=BATCH)
+        yield from self.table.select(places).to_batches(max_chunksize=BATCH)
 
 
 class Batches:

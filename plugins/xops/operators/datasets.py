@@ -117,8 +117,8 @@ class DataTestOperator(CheckOperator):
     :param table: instead of ``version``, a table or view as its database writes it, ``schema.table`` (templated).
     :param sql_conn_id: connection of that database.
     :param batch: a name for the evidence of this run of the table's test (templated).
-    :param profile: whether that SELECT also makes the table's profile, which is kept. The bins are pinned at the first
-        profile, which takes up to two further statements.
+    :param profile: whether the reading that tests also makes the profile, which is kept. The bins are pinned at the
+        first profile, which takes up to two further readings.
     :param time_limit: seconds after which the database cancels a statement; what it was for is then unknown.
     :param fetch_rows: up to how many rows are fetched for expectations that only Great Expectations can decide; of a
         table that has more these are unknown.
@@ -166,24 +166,34 @@ class DataTestOperator(CheckOperator):
         return test.judge(store)
 
     def _judge_version(self, store: EvidenceStore) -> Judged:
-        from xops.checks.expectation_suite import read_suite, validate
+        from xops.checks.expectation_suite import read_suite, validate, validate_and_profile
+        from xops.engines.duckdb_scan import DuckdbScan, profiler
         from xops.hooks.dataset_store import store_of
+        from xops.hooks.profile_store import ProfileStore
 
         version = DataVersion.from_json(self.version)
         suite = read_suite(self.suite)
         dataset = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)
         rows = dataset.rows(version, batches=[version.batch] if version.batch else None)
+        facts = {
+            "version": version.to_json(),
+            "suite": suite.get("name", self.suite),
+            "suite_digest": store.keep_suite(suite),
+        }
+        if self.profile:
+            profiles, engine = ProfileStore(store.objects), DuckdbScan(rows, version=version.name)
+            bins = profiles.pinned(version.table, profiler(), lambda: engine.spec(distinct=False))
+            entries, profile = validate_and_profile(rows, suite, bins, version=version.name)
+            facts["profile"] = profiles.keep(profile)
+        else:
+            entries = validate(rows, suite)
         verdict = judge_expectations(
             suite["expectations"],
-            validate(rows, suite),
+            entries,
             columns=rows.column_names,
             rows=rows.num_rows,
             subject=version.name,
-            facts={
-                "version": version.to_json(),
-                "suite": suite.get("name", self.suite),
-                "suite_digest": store.keep_suite(suite),
-            },
+            facts=facts,
             untested=untested(suite),
         )
         return Judged(verdict, version.table, version.batch)

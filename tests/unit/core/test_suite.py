@@ -196,13 +196,18 @@ def test_a_table_without_rows_or_values_has_no_percents():
 
 def test_rows_that_share_a_value_are_counted_only_where_there_are_any():
     plan = planned("column_values_to_be_unique", column="i", row_condition="j > 1")
-    rows, present, different = plan.asks
-    assert plan.recount({rows: 5, present: 4, different: 4}) == ()
-    (repeated,) = plan.recount({rows: 5, present: 4, different: 3})
+    rows, present, different, every = plan.asks
+    assert every == "count(*)"
+    assert plan.recount({rows: 5, present: 4, different: 5}) == ()  # null is one of them
+    (repeated,) = plan.recount({rows: 5, present: 4, different: 4})
     assert "GROUP BY c0" in repeated
     assert "coalesce(c1 > 1, FALSE)" in repeated
-    assert plan.answer({rows: 5, present: 4, different: 3, repeated: 2}).result["unexpected_count"] == 2
-    assert plan.answer({rows: 5, present: 4, different: 4}).success
+    assert plan.answer({rows: 5, present: 4, different: 4, repeated: 2}).result["unexpected_count"] == 2
+    assert plan.answer({rows: 5, present: 4, different: 5}).success
+    whole = {rows: 5, present: 4, every: 9, "count(DISTINCT hash(c0))": 9}
+    assert plan.implied[different].value(whole) == 5
+    assert plan.implied[different].value(whole | {every: 10}) is None
+    assert plan.implied[different].value({}) is None
     assert planned("column_values_to_not_be_null", column="i").recount({}) == ()
 
 
@@ -246,7 +251,26 @@ def test_an_expectation_is_compiled_to_sql_over_places(kind, kwargs, fragment):
 
 def test_records_that_repeat_are_found_by_their_columns_together():
     plan = planned("compound_columns_to_be_unique", column_list=["i", "s"])
-    assert plan.asks[2] == "count(DISTINCT (c0, c4)) FILTER (WHERE (c0 IS NOT NULL OR c4 IS NOT NULL))"
+    assert plan.asks[2] == "count(DISTINCT hash(c0, c4)) FILTER (WHERE (c0 IS NOT NULL OR c4 IS NOT NULL))"
+    assert plan.implied[plan.asks[2]].by == {"count(DISTINCT hash(c0))", "count(DISTINCT hash(c4))"}
+
+
+@pytest.mark.parametrize(("wanted", "unexpected"), [("", 3), ("not_", 1)])
+def test_texts_of_a_set_are_found_by_their_place_in_it(wanted, unexpected):
+    found = answered(
+        f"column_values_to_{wanted}be_in_set", counts(5, 4, by={"list_position": 1}), column="s", value_set=["it's"]
+    )
+    assert found.result["unexpected_count"] == unexpected
+    assert "'it''s'" in planned("column_values_to_be_in_set", column="s", value_set=["it's"]).asks[2]
+
+
+@pytest.mark.parametrize(("ends", "value"), [((1, 3), 0), ((0, 3), None), ((1, None), None)])
+def test_where_the_ends_fit_all_values_do(ends, value):
+    plan = planned("column_values_to_be_between", column="i", min_value=1, max_value=3)
+    known = {f"{name}(c0)": end for name, end in zip(("min", "max"), ends, strict=True) if end is not None}
+    assert plan.implied[plan.asks[2]].value(known) == value
+    text = planned("column_values_to_be_between", column="s", min_value="a")
+    assert text.implied[text.asks[2]].value({"min(c4)": "a", "max(c4)": "b"}) is None
 
 
 def test_a_z_score_needs_a_spread():
