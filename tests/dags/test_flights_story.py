@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from demo.readback import Readback
+from xops.hooks.mlflow_registry import MlflowHook
+from xops.hooks.promotion_log import PromotionLog
 
 pytestmark = [pytest.mark.dags, pytest.mark.timeout(600)]
 
@@ -41,7 +45,46 @@ def broken_may(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def story(play, broken_may):
+def answer(airflow_db):
+    """Give a function that answers the next question to a person by Airflow's own API, as the UI does."""
+    from airflow.api_fastapi.app import create_app
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    client = TestClient(create_app(apps="core"))
+    token = client.app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username="anna", role="admin"))
+    client.headers = {"Authorization": f"Bearer {token}"}
+
+    def wait_and_answer(option):
+        place = "/api/v2/dags/train_and_promote/dagRuns/~/hitlDetails"
+        deadline = time.monotonic() + 240
+        while not (asked := client.get(place, params={"response_received": False}).json()["hitl_details"]):
+            assert time.monotonic() < deadline, "nobody was asked"
+            time.sleep(0.5)
+        (question,) = asked
+        ti = question["task_instance"]
+        place = f"/api/v2/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/-1/hitlDetails"
+        said = client.patch(place, json={"chosen_options": [option], "params_input": {"remark": "as agreed"}})
+        assert said.status_code == 200, said.text
+        return question
+
+    return wait_and_answer
+
+
+@pytest.fixture(scope="module")
+def review(play, answer):
+    """Give a function that plays the DAG with a person in it; gives its states and what the person was asked."""
+
+    def run(option):
+        with ThreadPoolExecutor(1) as person:
+            asked = person.submit(answer, option)
+            return play("train_and_promote"), asked.result()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def story(play, review, broken_may):
     """Play January to August; give the states of the runs that tests ask about, by name."""
     runs = {}
     for month in ("2013-01", "2013-02", "2013-03"):
@@ -66,6 +109,9 @@ def story(play, broken_may):
     runs["scoring of a second delivery"] = play("flights_scoring")
     runs["rollback"] = play("flights_rollback", to="previous", reason="try it")
     runs["forward"] = play("flights_rollback", to="3", reason="and back")
+    runs["rejected"] = review("Reject")
+    runs["approved"] = review("Approve")
+    runs["production"] = play("promote_to_production")
     runs["rollback to a refused version"] = play("flights_rollback", to="2", reason="try it")
     return runs
 
@@ -149,6 +195,39 @@ def test_a_rollback_and_the_way_forward_are_entries_of_the_log(story, read):
         {"entry": 4, "from": "1", "to": "3", "kind": "rollback"},
     ]
     assert read.mlflow.aliases("flights_delay") == {"champion": "3", "previous": "1", "challenger": "4"}
+
+
+def test_a_candidate_that_a_person_rejects_is_not_promoted(story, read):
+    states, _ = story["rejected"]
+    assert states == {"train": "success", "evaluate": "success", "approve": "skipped", "promote": "skipped"}
+    (refused,) = read.store.about("approval", "flights_delay_reviewed", "1")
+    assert str(refused.verdict.failed[0]) == "approval on models:/flights_delay_reviewed/1: anna refused"
+
+
+def test_a_candidate_that_a_person_approves_is_promoted_on_that_evidence(story, read):
+    states, asked = story["approved"]
+    assert set(states.values()) == {"success"}
+    (entry,) = PromotionLog("flights_delay_reviewed").read()
+    (approval,) = read.store.about("approval", "flights_delay_reviewed", entry.version)
+    assert approval.id in entry.evidence
+    assert approval.verdict.facts["by"] == "anna"
+    assert approval.verdict.facts["answers"] == {"remark": "as agreed"}
+    assert approval.verdict.facts["manifest"] == entry.manifest
+    assert asked["subject"] == "Promote this model? models:/flights_delay_reviewed/2"
+    assert "| ✓ pass | auc |" in asked["body"]
+    assert entry.manifest in asked["body"]
+
+
+def test_a_champion_is_promoted_in_production_with_the_same_files_and_its_evidence(story, read):
+    assert story["production"] == {"copy": "success", "promote": "success"}
+    (entry,) = PromotionLog("flights_delay_production").read()
+    made = PromotionLog("flights_delay").read()[-1]
+    assert entry.manifest == made.manifest
+    production = MlflowHook("mlflow_production")
+    assert production.aliases("flights_delay_production") == {"champion": entry.version}
+    assert production.versions("flights_delay") == []
+    kinds = {evidence.verdict.check for evidence in read.store.of("flights_delay_production", entry.version)}
+    assert kinds == {"evaluation", "copy"}
 
 
 def test_each_delivery_is_scored_once_by_the_champion_of_its_day(story, read):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.evidence import slug
 from xops.hooks import settings
 from xops.hooks.once import first_time
 
@@ -43,7 +44,7 @@ class MlflowConnection(BaseHook):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate. Where no such connection exists, a folder under AIRFLOW_HOME, for one machine only.
+        certificate. Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
     conn_name_attr = "conn_id"
@@ -111,7 +112,8 @@ class MlflowConnection(BaseHook):
                     f"Airflow connection {self.conn_id} does not exist, and a local MLflow folder serves one machine "
                     "only; make the connection (type mlflow) with the tracking server's URL as its host"
                 ) from None
-            return (local := _local(settings.home() / "mlflow")), local, {}
+            own = "mlflow" if self.conn_id == self.default_conn_name else slug(self.conn_id)
+            return (local := _local(settings.home() / own)), local, {}
         tracking = _tracking_uri(connection, self.conn_id)
         extra = connection.extra_dejson
         secrets: dict[str, str] = {}

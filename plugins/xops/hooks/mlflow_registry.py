@@ -44,7 +44,7 @@ class MlflowHook(MlflowVersions):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate. Where no such connection exists, a folder under AIRFLOW_HOME, for one machine only.
+        certificate. Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
     def train_version(self, training: Training, fitted: Any, example: Any, *, requirements: list[str]) -> str:

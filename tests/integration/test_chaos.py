@@ -1,0 +1,134 @@
+"""Trainings and promotions killed at random requests and started again: what is written down stays whole.
+
+``XOPS_KILLS`` is the number of kills; ``make chaos`` sets a thousand. The seed is printed; ``XOPS_SEED`` repeats it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from xops.core.gate import Rule
+from xops.core.verdict import Finding, Outcome, Verdict
+from xops.hooks import settings
+from xops.hooks.mlflow_registry import MlflowHook, Training
+from xops.hooks.mlflow_versions import KEY, MANIFEST
+from xops.hooks.objects import Objects
+from xops.hooks.promotion_log import PromotionLog
+from xops.hooks.promotions import Asker, Promotions
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
+
+KILLS = int(os.environ.get("XOPS_KILLS", "100"))
+SEED = int(os.environ.get("XOPS_SEED", time.time_ns() % 2**32))
+PRELOADED = ["sklearn.linear_model", "skops.io", "mlflow.sklearn", "xops.hooks.promotions", "pandas"]
+PATIENCE = 120
+
+
+def train_and_promote(home, host, model, key, attempt, fatal, calls):
+    """Do in a process of its own what a training DAG does; die at call ``fatal``, as ``calls`` counts."""
+    import pandas as pd
+    import requests
+    from sklearn.linear_model import LogisticRegression
+
+    settings.home = lambda: Path(home)
+    os.environ["AIRFLOW_CONN_MLFLOW_DEFAULT"] = json.dumps({"conn_type": "mlflow", "host": host})
+
+    def mortal(function):
+        def call(*given, **named):
+            for moment in ("before", "after"):
+                calls.value += 1
+                if calls.value == fatal:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if moment == "before":
+                    answer = function(*given, **named)
+            return answer
+
+        return call
+
+    requests.Session.send = mortal(requests.Session.send)
+    Objects.put, Objects.create = mortal(Objects.put), mortal(Objects.create)
+    frame = pd.DataFrame({"distance": [100.0, 200.0, 900.0, 1000.0] * 5})
+    fitted = LogisticRegression().fit(frame, [False, False, True, True] * 5)
+    hook = MlflowHook()
+    version = hook.trained_before(model, key) or hook.train_version(
+        Training(model, key, {"c": 1}, {}, {"rows": 20.0}, {}), fitted, frame, requirements=["scikit-learn"]
+    )
+    name, manifest = f"models:/{model}/{version}", hook.version(model, version).tags[MANIFEST]
+    promotions = Promotions(model)
+    mine = [entry for entry in promotions.log.read() if entry.key == key]
+    facts = {"champion": mine[0].previous if mine else champion_of(promotions), "manifest": manifest}
+    verdict = Verdict("evaluation", name, (Finding("auc", name, Outcome.PASS, 0.8, 0.7),), facts)
+    promotions.promote(version, [("evidence", verdict)], Asker(key, attempt, key), reason="", rule=Rule())
+
+
+def champion_of(promotions):
+    log = promotions.log.read()
+    return log[-1].version if log else None
+
+
+@pytest.fixture
+def start():
+    """Give a function that runs a call in a new process, forked from one that has loaded the libraries."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+
+    def run(*given):
+        calls = context.Value("i", 0)
+        process = context.Process(target=train_and_promote, args=(*given, calls))
+        process.start()
+        process.join(PATIENCE)
+        return process.exitcode, calls.value
+
+    return run
+
+
+@pytest.fixture
+def world(mlflow, tmp_path):
+    """Give what a training needs to find its services, and its model's name."""
+    return str(tmp_path / "xops"), mlflow.proxy.url, f"model {uuid.uuid4().hex}"
+
+
+def test_whatever_call_a_task_dies_at_its_retry_ends_as_if_nothing_had_happened(start, world, mlflow):
+    sys.stdout.write(f"seed {SEED}, {KILLS} kills\n")
+    chance, model, killed = random.Random(SEED), world[2], 0
+    code, calls = start(*world, "task 0", 1, 0)
+    assert code == 0
+    for task in itertools.count(1):
+        for attempt in itertools.count(1):
+            fatal = chance.randint(1, calls) if killed < KILLS and chance.random() < 0.7 else 0
+            code, _ = start(*world, f"task {task}", attempt, fatal)
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL, f"seed {SEED}: attempt {attempt} of task {task} failed by itself"
+            killed += 1
+        check_what_is_written_down(model, task + 1, mlflow)
+        if killed >= KILLS:
+            break
+
+
+def check_what_is_written_down(model, tasks, mlflow):
+    """See that the log, the aliases, the versions and the runs tell one story of ``tasks`` trainings."""
+    log = PromotionLog(model).read()  # contiguous, or it raises
+    keys = [entry.key for entry in log]
+    assert keys == [f"task {task}" for task in range(tasks)], f"seed {SEED}"
+    versions = {str(version.version): version for version in mlflow.versions(model)}
+    canonical: dict[str, str] = {}
+    for version in versions.values():
+        canonical.setdefault(version.tags[KEY], str(version.version))
+    assert [canonical[key] for key in keys] == [entry.version for entry in log], f"seed {SEED}"
+    assert all(versions[entry.version].tags[MANIFEST] == entry.manifest for entry in log), f"seed {SEED}"
+    assert MlflowHook().aliases(model)["champion"] == log[-1].version, f"seed {SEED}"
+    statuses = {run.data.tags[KEY]: run.info.status for run in mlflow.runs(model)}
+    assert statuses == dict.fromkeys(keys, "FINISHED"), f"seed {SEED}"
+    assert len(mlflow.runs(model)) == tasks, f"seed {SEED}"
