@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 EXTRAS := battery boosting openlineage pickle postgres sweeps
 
-.PHONY: help demo test check bench up lock clean
+.PHONY: help demo test check chaos bench up lock clean
 
 help:  ## List these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,6 +28,9 @@ check: $(READY)  ## What CI runs first: format, lint, layers, types, unit tests 
 	@PYTHONPATH=plugins $(VENV)/bin/lint-imports --no-cache
 	@$(VENV)/bin/mypy
 	@$(PY) -m pytest tests/unit -q --cov --cov-report=term:skip-covered
+
+chaos: $(READY)  ## Kill trainings and promotions at a thousand random moments; XOPS_SEED repeats a run
+	@XOPS_KILLS=1000 $(PY) -m pytest -q -s tests/integration/test_chaos.py
 
 bench: $(READY)  ## Measure against the limits and the peers; writes .bench/results.json
 	@$(PY) -m benchmarks
