@@ -30,6 +30,7 @@ OPERATORS = (
     "approval",
     "promotion",
     "copies",
+    "tidying",
     "scoring",
     "monitoring",
     "retraining",

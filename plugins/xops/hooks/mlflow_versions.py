@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KEY = "xops.key"
 MANIFEST = "xops.manifest"
+SUPERSEDED = "xops.superseded"  # of several versions with one key all but the oldest
 
 
 class MlflowVersions(MlflowConnection):

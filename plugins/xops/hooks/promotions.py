@@ -22,10 +22,11 @@ from xops.core.verdict import Finding, Outcome, Verdict
 from xops.hooks.champions import load_version
 from xops.hooks.evidence_store import now
 from xops.hooks.mlflow_registry import MlflowHook
+from xops.hooks.mlflow_versions import SUPERSEDED
 from xops.hooks.promotion_log import PromotionLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,21 @@ class Promotions:
 
         return self._append(asker, propose)
 
-    def reconcile(self) -> Verdict:
+    def reconcile(self, *, dry_run: bool = False) -> Verdict:
         """Set MLflow's aliases to what the log says, and say what had been changed behind its back.
 
         An alias that was set by hand is put back and is a warning; a champion that is gone or whose files changed is
         a failure, which nobody but a person can mend: by a rollback.
+
+        :param dry_run: say it, and set nothing.
         """
         log, aliases, versions = self.log.read(), self.hook.aliases(self.model), self._versions()
         wanted = _aliases(log, versions)
         findings = [_alias_finding(alias, aliases.get(alias), wanted[alias]) for alias in ("champion", "previous")]
         if log:
             findings.append(self._champion_finding(log, versions))
-            self._project()
+            if not dry_run:
+                self._project()
         return Verdict("registry", self.model, tuple(findings), {"champion": champion(log), "entries": len(log)})
 
     def _append(self, asker: Asker, propose: Callable[[tuple[Entry, ...]], Entry]) -> Entry:
@@ -150,10 +154,11 @@ class Promotions:
                 elif version is None and alias in found:
                     self.hook.delete_alias(self.model, alias)
 
-    def _versions(self) -> list[str]:
-        return [str(version.version) for version in self.hook.versions(self.model)]
+    def _versions(self) -> dict[str, bool]:
+        """Give every version, and whether it counts: not where an older one has its key."""
+        return {str(found.version): SUPERSEDED not in found.tags for found in self.hook.versions(self.model)}
 
-    def _champion_finding(self, log: Sequence[Entry], versions: Sequence[str]) -> Finding:
+    def _champion_finding(self, log: Sequence[Entry], versions: Container[str]) -> Finding:
         version = str(champion(log))
         subject, wanted = f"models:/{self.model}/{version}", manifest_of(log, version)
         if version not in versions:
@@ -180,12 +185,12 @@ class Promotions:
         return misfits(wanted, {field.name: str(field.type) for field in schema})
 
 
-def _aliases(log: Sequence[Entry], versions: Sequence[str]) -> dict[str, str | None]:
+def _aliases(log: Sequence[Entry], versions: Mapping[str, bool]) -> dict[str, str | None]:
     """Give what each alias is to point to; None for nothing."""
     return {
         "champion": champion(log),
         "previous": previous_champion(log),
-        "challenger": challenger(log, versions),
+        "challenger": challenger(log, [version for version, counts in versions.items() if counts]),
     }
 
 
