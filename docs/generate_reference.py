@@ -44,6 +44,7 @@ SETTINGS = (
     "checks/battery/slices.py:Slices",
     "checks/battery/calibration.py:Calibration",
     "checks/battery/fairness.py:Fairness",
+    "checks/battery/robustness.py:Robustness",
 )
 DOCUMENTS = (
     "core/versions.py:DataVersion",
