@@ -45,6 +45,7 @@ SETTINGS = (
     "checks/battery/calibration.py:Calibration",
     "checks/battery/fairness.py:Fairness",
     "checks/battery/robustness.py:Robustness",
+    "checks/battery/leakage.py:Leakage",
 )
 DOCUMENTS = (
     "core/versions.py:DataVersion",

@@ -50,6 +50,18 @@ class BadAnswer(Unmeasured):
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """Rows that a model was trained on, for whoever compares them with the exam's.
+
+    :param frame: its features, and whatever else a check reads.
+    :param target: their targets, shape (rows,).
+    """
+
+    frame: pd.DataFrame
+    target: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Contender:
     """A model that sits the exam: the candidate or the champion.
 
@@ -59,12 +71,14 @@ class Contender:
     :param columns: the features it reads, in order.
     :param trained_on: hashes of the rows that it was trained on, as :func:`row_hashes` gives them; None when the
         holdout alone tells.
+    :param learned: those rows themselves; None where they are not at hand.
     """
 
     name: str
     model: Any
     columns: tuple[str, ...]
     trained_on: NDArray[np.uint64] | None = None
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True)
