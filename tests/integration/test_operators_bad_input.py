@@ -700,7 +700,8 @@ def test_checks_of_the_battery_are_put_to_rows_that_nobody_trained_on(run, promo
     operator = EvaluateModelOperator(
         task_id="evaluate", candidate=promoted.candidates[1], checks=[rows_of_the_exam], sensitive=["sex"]
     )
-    verdict = run(operator, run_id="run 2")["verdict"]
+    answer = run(operator, run_id="run 2")
+    verdict = answer["verdict"]
     (finding,) = verdict["findings"]
     seen = finding["detail"]
     assert seen["rows"] + seen["trained_on"] == 600
@@ -708,6 +709,9 @@ def test_checks_of_the_battery_are_put_to_rows_that_nobody_trained_on(run, promo
     assert seen["columns"] == ["day", "distance", "id", "late"]
     assert finding["observed"] > 0.6
     assert {"champion", "manifest", "features", "held_out_rows"} <= verdict["facts"].keys()
+    assert {"candidate", "champion"} == verdict["facts"]["curves"]["roc"].keys()
+    _, page = EvidenceStore().report(answer["report"])
+    assert b"<figcaption>roc" in page
 
 
 def test_one_check_alone_is_filed_under_its_name_and_its_defect_is_no_pass(fails, trained):
@@ -715,6 +719,8 @@ def test_one_check_alone_is_filed_under_its_name_and_its_defect_is_no_pass(fails
     assert "the check broke: ArithmeticError('divided by nothing')" in fails(operator)
     (kept,) = EvidenceStore().about("it_breaks", trained.model)
     assert kept.verdict.outcome is Outcome.UNKNOWN
+    _, page = EvidenceStore().report(kept.report)
+    assert b"the check broke: ArithmeticError(&#x27;divided by nothing&#x27;)" in page
 
 
 # A candidate at the gate

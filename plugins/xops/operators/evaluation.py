@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured
 from xops.core.judges import judge_candidate
+from xops.core.report import CURVES, report_of
 from xops.operators.base import CheckOperator, Judged
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class EvaluateModelOperator(_ExamOperator):
     """Judge a candidate, alone and against the champion, on the rows held out of its training window.
 
     Without ``checks`` a binary classifier is judged by its area under the ROC curve. With them, each is put to the
-    exam, and the verdict holds the findings of all.
+    exam, and the verdict holds the findings of all. The evidence has a report for people beside it.
 
     :param candidate: what TrainModelOperator returned (templated).
     :param checks: checks of the battery, such as ``Performance(...)``; or functions of an
@@ -164,14 +165,15 @@ class EvaluateModelOperator(_ExamOperator):
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Put the checks to the exam; or score the held-out rows with both models, and compare."""
         from xops.checks.battery.check import judge
+        from xops.checks.battery.curves import curves_of
 
         candidate, champion, facts = self.contenders(self.candidate)
         if not self.checks:
-            return Judged(self._by_area(candidate, champion, facts), candidate.model, candidate.version)
+            return _with_report(self._by_area(candidate, champion, facts), candidate)
         exam = self.exam(
             candidate, champion, kind=self.kind, columns=self.columns, sensitive=self.sensitive, facts=facts
         )
-        return Judged(judge(exam, self.checks, facts={}), candidate.model, candidate.version)
+        return _with_report(judge(exam, self.checks, facts={CURVES: curves_of(exam)}), candidate)
 
     def _by_area(self, candidate: Trained, champion: Trained | None, facts: dict[str, Any]) -> Verdict:
         record, frame = candidate.record, self.held_out(candidate, champion)
@@ -235,8 +237,11 @@ class CheckModelOperator(_ExamOperator):
         exam = self.exam(
             candidate, champion, kind=self.kind, columns=self.columns, sensitive=self.sensitive, facts=facts
         )
-        verdict = judge(exam, [self.check], name=name_of(self.check), facts={})
-        return Judged(verdict, candidate.model, candidate.version)
+        return _with_report(judge(exam, [self.check], name=name_of(self.check), facts={}), candidate)
+
+
+def _with_report(verdict: Verdict, candidate: Trained) -> Judged:
+    return Judged(verdict, candidate.model, candidate.version, report_of(verdict))
 
 
 def named_version(candidate: Any) -> tuple[str, str]:
