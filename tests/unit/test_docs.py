@@ -107,7 +107,7 @@ def the_model_loads_safely(fit):
     import numpy as np
     import pandas as pd
 
-    from xops.hooks.model_files import TRUSTED, import_skops
+    from xops.hooks.model_formats import TRUSTED, import_skops
 
     dice = np.random.default_rng(0)
     frame = pd.DataFrame(dice.normal(size=(200, 3)), columns=["amount", "items", "customer_age"])

@@ -44,7 +44,8 @@ class MlflowConnection(BaseHook):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate. Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
+        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first.
+        Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
     conn_name_attr = "conn_id"
@@ -127,6 +128,15 @@ class MlflowConnection(BaseHook):
         if extra.get("insecure_tls"):
             secrets["MLFLOW_TRACKING_INSECURE_TLS"] = "true"
         return tracking, str(extra.get("registry_uri") or tracking), secrets
+
+    def allows_pickle(self) -> bool:
+        """Tell whether the connection lets models be loaded that run code of their own; no connection does not."""
+        from airflow.sdk.exceptions import AirflowNotFoundException
+
+        try:
+            return self.get_connection(self.conn_id).extra_dejson.get("allow_pickle") is True
+        except AirflowNotFoundException:
+            return False
 
     def _artifacts(self) -> str | None:
         """Give where a local database keeps its artefacts; None where a server decides."""

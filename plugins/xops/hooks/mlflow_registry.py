@@ -44,20 +44,23 @@ class MlflowHook(MlflowVersions):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate. Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
+        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first.
+        Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
     def train_version(self, training: Training, fitted: Any, example: Any, *, requirements: list[str]) -> str:
         """Record a training and register its model; give the version. Called again with the same key, give the same.
 
-        :param fitted: the scikit-learn model.
+        :param fitted: the model, of scikit-learn, LightGBM or XGBoost.
         :param example: a frame of the model's input, for the signature; its values are not kept.
         :raises Misconfigured: when the model holds a type that would not be loaded again.
         """
         with tempfile.TemporaryDirectory(prefix="xops-model-") as folder:
             files = Path(folder) / "model"
             with self.client(retries=0):  # no request goes out; what MLflow refuses of the model is a mistake
-                model_files.save(fitted, files, example=example, requirements=requirements)
+                model_files.save(
+                    fitted, files, example=example, requirements=requirements, allow_pickle=self.allows_pickle()
+                )
             return self.add_version(training, files)
 
     def add_version(self, training: Training, files: Path) -> str:

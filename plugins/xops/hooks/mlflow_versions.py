@@ -56,7 +56,9 @@ class MlflowVersions(MlflowConnection):
         :raises Misconfigured: when they differ, or the model cannot be loaded safely.
         """
         with self.files(model, version) as folder:
-            return model_files.load(folder, name=f"models:/{model}/{version}", wanted=manifest)
+            return model_files.load(
+                folder, name=f"models:/{model}/{version}", wanted=manifest, allow_pickle=self.allows_pickle()
+            )
 
     @contextlib.contextmanager
     def files(self, model: str, version: str) -> Iterator[Path]:

@@ -3,44 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
+import shutil
 from pathlib import Path
 from typing import Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
-
-# What a scikit-learn tree ensemble or pipeline is made of, beyond what skops trusts by itself. None of these runs
-# code of the file's choosing when it is loaded.
-TRUSTED = (
-    "numpy.dtype",
-    "sklearn._loss._loss.CyAbsoluteError",
-    "sklearn._loss._loss.CyExponentialLoss",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfGammaLoss",
-    "sklearn._loss._loss.CyHalfMultinomialLoss",
-    "sklearn._loss._loss.CyHalfPoissonLoss",
-    "sklearn._loss._loss.CyHalfSquaredError",
-    "sklearn._loss._loss.CyPinballLoss",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogLink",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.link.MultinomialLogit",
-    "sklearn._loss.loss.AbsoluteError",
-    "sklearn._loss.loss.ExponentialLoss",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss.loss.HalfGammaLoss",
-    "sklearn._loss.loss.HalfMultinomialLoss",
-    "sklearn._loss.loss.HalfPoissonLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-    "sklearn._loss.loss.PinballLoss",
-    "sklearn.compose._column_transformer._RemainderColsList",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
-
+from xops.hooks.model_formats import FORMATS, answers, described, format_of, load_pickled, safe_format
 
 _NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
 
@@ -56,34 +25,39 @@ def manifest_digest(folder: Path) -> str:
     return digest(manifest(folder))
 
 
-def save(fitted: Any, folder: Path, *, example: Any, requirements: list[str]) -> None:
-    """Write a scikit-learn classifier as a model directory of MLflow's that :func:`load` reads again.
+def save(fitted: Any, folder: Path, *, example: Any, requirements: list[str], allow_pickle: bool = False) -> None:
+    """Write a model as a model directory of MLflow's that :func:`load` reads again, in its library's own format.
 
     :param example: a frame of the model's input, for the signature; its values are not kept.
     :param requirements: pip requirements; MLflow would spend eight seconds to find them out.
+    :param allow_pickle: what has no safe format is pickled; otherwise MLflow's refusal names the type.
     """
-    import_skops()
-    import mlflow.sklearn
+    from mlflow.exceptions import MlflowException
     from mlflow.models import infer_signature
 
-    mlflow.sklearn.save_model(
-        fitted,
-        folder,
-        serialization_format="skops",
-        skops_trusted_types=list(TRUSTED),
-        pip_requirements=requirements,
-        signature=infer_signature(example, fitted.predict_proba(example)[:, 1]),
-        pyfunc_predict_fn="predict_proba",
-    )
+    answered = answers(fitted, example)
+    if answered.ndim == 2 and answered.shape[1] == 2:  # noqa: PLR2004 - two classes: the positive one's probability
+        answered = answered[:, 1]
+    arguments = {"signature": infer_signature(example, answered), "pip_requirements": requirements}
+    try:
+        format_of(fitted).save(fitted, folder, arguments)
+    except MlflowException:
+        if not allow_pickle:
+            raise
+        import mlflow.sklearn
+
+        shutil.rmtree(folder, ignore_errors=True)
+        mlflow.sklearn.save_model(fitted, folder, serialization_format="cloudpickle", **arguments)
 
 
-def load(folder: Path, *, name: str, wanted: str | None) -> Any:
-    """Load the scikit-learn model in ``folder`` after its bytes were compared with the manifest digest ``wanted``.
+def load(folder: Path, *, name: str, wanted: str | None, allow_pickle: bool = False) -> Any:
+    """Load the model in ``folder`` after its bytes were compared with the manifest digest ``wanted``.
 
     :param name: the model version, for messages.
     :param wanted: the digest that was recorded for it; None only for a model that has none yet.
-    :raises Misconfigured: when a byte differs, when the format is not skops, or when it holds a type that is not on
-        the trusted list; nothing is deserialised then.
+    :param allow_pickle: a model that runs code when it is loaded is loaded all the same, after a scan.
+    :raises Misconfigured: when a byte differs, when loading would run code and that is not allowed, or when it holds
+        a type that is not on the trusted list; nothing is deserialised then.
     """
     found = manifest_digest(folder)
     if wanted is not None and found != wanted:
@@ -91,20 +65,17 @@ def load(folder: Path, *, name: str, wanted: str | None) -> Any:
             f"{name}: the model's files changed after they were recorded (manifest {wanted[:12]}… was wanted, found "
             f"{found[:12]}…); nothing was loaded. Restore the artefact or train anew"
         )
-    path = folder / "model.skops"
-    if not path.exists():
-        there = ", ".join(manifest(folder)) or "nothing"
-        raise Misconfigured(f"{name}: a model in skops format (model.skops) was wanted, found {bounded(there)}")
-    skops_io = import_skops()
-    strangers = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED))
-    if strangers:
-        raise Misconfigured(f"{name}: it holds types that are not trusted, so it is not loaded: {bounded(strangers)}")
-    return skops_io.load(path, trusted=list(TRUSTED))
-
-
-def import_skops() -> Any:
-    """Import skops, which asks every loaded module for every function: Airflow's old names warn a thousand times."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import skops.io
-    return skops.io
+    said = described(folder)
+    known = safe_format(folder, said)
+    if known is not None:
+        try:
+            return known.load(name, folder / known.file, said)
+        except ImportError as error:
+            raise Misconfigured(f"{name}: {known.library} is wanted to load it: {bounded(error)}") from error
+    if not allow_pickle:
+        safe, there = ", ".join(one.file for one in FORMATS), ", ".join(manifest(folder)) or "nothing"
+        raise Misconfigured(
+            f"{name}: a model that loads without running code ({safe}) was wanted, found {bounded(there)}; nothing was "
+            "loaded. Where its author is trusted, set allow_pickle to true in the extra of MLflow's connection"
+        )
+    return load_pickled(name, folder, said)

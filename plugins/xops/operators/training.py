@@ -44,7 +44,7 @@ class TrainModelOperator(XopsOperator):
     :param holdout: rows it is not given: :class:`~xops.core.holdout.Holdout` or its arguments.
     :param window: how many batches it learns from, at least 1.
     :param hyperparameters: what the function is given as ``params``, strict JSON (templated).
-    :param requirements: pip requirements of the model; scikit-learn's own when None.
+    :param requirements: pip requirements of the model; those of its library when None.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
     :returns: ``{"model", "version", "asked_by", "rows", "batches"}``.
@@ -111,6 +111,7 @@ class TrainModelOperator(XopsOperator):
     def _train(self, hook: Any, key: str, asked_by: AskedBy, answers: list[str]) -> str:
         from xops.hooks.iceberg_tables import IcebergHook
         from xops.hooks.mlflow_registry import Training
+        from xops.hooks.model_formats import requirements_of
 
         if self.window < 1:
             raise Misconfigured(f"{self.model}: a window of at least 1 batch was wanted, found {self.window}")
@@ -146,7 +147,7 @@ class TrainModelOperator(XopsOperator):
             metrics={"rows": float(len(frame)), "positive_share": float(frame[self.target].mean())},
             inputs={"features": (features.name, features.snapshot), "labels": (labels.name, labels.snapshot)},
         )
-        requirements = list(self.requirements or _requirements())
+        requirements = list(self.requirements or requirements_of(fitted))
         example = frame[list(self.columns)].head(100)
         version = str(hook.train_version(training, fitted, example, requirements=requirements))
         traced.wrote(traced.model_version(self.model, version, self.mlflow_conn_id, self.columns))
@@ -171,10 +172,3 @@ def _function(path: str) -> Callable[..., Any]:
     if not callable(function):
         raise Misconfigured(f"training function {path}: a function was wanted, found {type(function).__name__}")
     return function
-
-
-def _requirements() -> list[str]:
-    """Pin what a scikit-learn model needs, so that MLflow does not spend eight seconds to find out."""
-    from importlib.metadata import version
-
-    return [f"{name}=={version(name)}" for name in ("numpy", "pandas", "scikit-learn", "skops")]

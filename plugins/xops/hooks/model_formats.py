@@ -1,0 +1,262 @@
+"""The formats in which a model is kept: those that load without running code, and pickle where that is allowed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xops.core.errors import Misconfigured, bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+# What a scikit-learn tree ensemble or pipeline is made of, beyond what skops trusts by itself. None of these runs
+# code of the file's choosing when it is loaded.
+TRUSTED = (
+    "numpy.dtype",
+    "sklearn._loss._loss.CyAbsoluteError",
+    "sklearn._loss._loss.CyExponentialLoss",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfGammaLoss",
+    "sklearn._loss._loss.CyHalfMultinomialLoss",
+    "sklearn._loss._loss.CyHalfPoissonLoss",
+    "sklearn._loss._loss.CyHalfSquaredError",
+    "sklearn._loss._loss.CyPinballLoss",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogLink",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.AbsoluteError",
+    "sklearn._loss.loss.ExponentialLoss",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfGammaLoss",
+    "sklearn._loss.loss.HalfMultinomialLoss",
+    "sklearn._loss.loss.HalfPoissonLoss",
+    "sklearn._loss.loss.HalfSquaredError",
+    "sklearn._loss.loss.PinballLoss",
+    "sklearn.compose._column_transformer._RemainderColsList",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+)
+_TEXTS = ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt")  # MLflow's own, and no pickle
+_ABOUT = "xops"  # what MLmodel's metadata hold of us
+
+
+@dataclass(frozen=True, slots=True)
+class BoosterClassifier:
+    """A LightGBM booster with the classes of the classifier that it came from.
+
+    :param booster: the booster; it gives one probability a row for two classes, else one for each class.
+    :param classes: the classes, in order.
+    """
+
+    booster: Any
+    classes: tuple[Any, ...]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes, in the order of the columns of :meth:`predict_proba`."""
+        import numpy as np
+
+        return np.asarray(self.classes)
+
+    def predict_proba(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Give the probability of each class, shape (rows, classes)."""
+        import numpy as np
+
+        given = np.asarray(self.booster.predict(frame), dtype=float)
+        return given if given.ndim == 2 else np.column_stack([1 - given, given])  # noqa: PLR2004 - dimensions
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[Any]:
+        """Give the likeliest class of each row."""
+        chosen: NDArray[Any] = self.classes_[self.predict_proba(frame).argmax(axis=1)]
+        return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBooster:
+    """A booster of XGBoost that takes a frame; by itself it takes its own matrices only."""
+
+    booster: Any
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[Any]:
+        """Give what the booster gives, a row each."""
+        import numpy as np
+        import xgboost
+
+        return np.asarray(self.booster.predict(xgboost.DMatrix(frame)))
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way to keep a model that loads without running code that the files bring.
+
+    :param library: the package whose models it is for.
+    :param loader: what MLflow calls it.
+    :param file: where the model itself is.
+    :param packages: what is imported when it is loaded, to be pinned.
+    :param save: writes a model with MLflow's own arguments.
+    :param load: reads it, given the name for messages, the path, and what MLmodel says.
+    """
+
+    library: str
+    loader: str
+    file: str
+    packages: tuple[str, ...]
+    save: Callable[..., None]
+    load: Callable[[str, Path, dict[str, Any]], Any]
+
+
+def format_of(fitted: Any) -> Format:
+    """Give the format for a model: that of its library, scikit-learn's for all others."""
+    owners = {parent.__module__.partition(".")[0] for parent in type(fitted).__mro__}
+    return next((known for known in FORMATS if known.library in owners), SKOPS)
+
+
+def requirements_of(fitted: Any) -> list[str]:
+    """Pin what a model needs to load again, so that MLflow does not spend eight seconds to find out."""
+    from importlib.metadata import packages_distributions, version
+
+    owners = packages_distributions()
+    names = [owners.get(package, [package])[0] for package in format_of(fitted).packages]
+    return [f"{name}=={version(name)}" for name in names]
+
+
+def answers(fitted: Any, frame: pd.DataFrame) -> NDArray[Any]:
+    """Give what a model answers: probabilities where it has them, else what it predicts."""
+    import numpy as np
+
+    if type(fitted).__module__.startswith("xgboost") and type(fitted).__name__ == "Booster":
+        fitted = FrameBooster(fitted)
+    return np.asarray(fitted.predict_proba(frame) if hasattr(fitted, "predict_proba") else fitted.predict(frame))
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """Give what the file MLmodel of a directory says; nothing of it is believed, only what is refused by it."""
+    import yaml
+
+    try:
+        found = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise Misconfigured(f"{folder.name}: MLmodel cannot be read: {bounded(error)}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def safe_format(folder: Path, said: dict[str, Any]) -> Format | None:
+    """Give the format of a model directory; None when loading it as it asks would run code of its own."""
+    flavors = said.get("flavors") or {}
+    python = flavors.get("python_function") or {}
+    if said.get("model_code_path") or any("model_code_path" in (one or {}) for one in flavors.values()):
+        return None
+    if any((one or {}).get("code") for one in flavors.values()):
+        return None
+    return next(
+        (one for one in FORMATS if one.loader == python.get("loader_module") and (folder / one.file).is_file()), None
+    )
+
+
+def load_pickled(name: str, folder: Path, said: dict[str, Any]) -> Any:
+    """Load a model that runs code when it is loaded, after every file of it was scanned.
+
+    :raises Misconfigured: when the scan finds what no model needs, or a file that it cannot read.
+    """
+    try:
+        from picklescan.scanner import SafetyLevel, scan_bytes
+    except ImportError as error:
+        raise Misconfigured(
+            f"{name}: a pickle is scanned before it is loaded; install the extra xops[pickle]"
+        ) from error
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        found = scan_bytes(io.BytesIO(path.read_bytes()), path.name, path.suffix)
+        wrong = [f"{one.module}.{one.name}" for one in found.globals if one.safety is SafetyLevel.Dangerous]
+        if found.issues_count or (found.scan_err and path.name not in _TEXTS and path.suffix != ".py"):
+            what = ", ".join(wrong) or "something that cannot be read"
+            raise Misconfigured(f"{name}: the scan found {bounded(what)} in {path.name}; nothing was loaded")
+    import mlflow
+
+    flavor = "sklearn" if "sklearn" in (said.get("flavors") or {}) else "pyfunc"
+    if flavor == "sklearn":
+        import mlflow.sklearn
+    return getattr(mlflow, flavor).load_model(str(folder))
+
+
+def import_skops() -> Any:
+    """Import skops, which asks every loaded module for every function: Airflow's old names warn a thousand times."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skops.io
+    return skops.io
+
+
+def _save_skops(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
+    import_skops()
+    import mlflow.sklearn
+
+    answered = "predict_proba" if hasattr(fitted, "predict_proba") else "predict"
+    mlflow.sklearn.save_model(
+        fitted, folder, serialization_format="skops", skops_trusted_types=list(TRUSTED), pyfunc_predict_fn=answered,
+        **arguments,
+    )  # fmt: skip
+
+
+def _load_skops(name: str, path: Path, said: dict[str, Any]) -> Any:  # noqa: ARG001 - a format's interface
+    skops_io = import_skops()
+    strangers = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED))
+    if strangers:
+        raise Misconfigured(f"{name}: it holds types that are not trusted, so it is not loaded: {bounded(strangers)}")
+    return skops_io.load(path, trusted=list(TRUSTED))
+
+
+def _save_lightgbm(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
+    """Write the booster; of a classifier the classes beside it. The wrapper itself would be a pickle."""
+    import mlflow.lightgbm
+
+    if callable(getattr(fitted, "objective", None)):
+        raise Misconfigured("LightGBM: an objective that is a function cannot be kept; name one of LightGBM's own")
+    classes = getattr(fitted, "classes_", None)
+    about = {} if classes is None else {_ABOUT: {"classes": classes.tolist()}}
+    mlflow.lightgbm.save_model(getattr(fitted, "booster_", fitted), folder, metadata=about, **arguments)
+
+
+def _load_lightgbm(name: str, path: Path, said: dict[str, Any]) -> Any:  # noqa: ARG001 - a format's interface
+    import lightgbm
+
+    booster = lightgbm.Booster(model_file=str(path))
+    about = (said.get("metadata") or {}).get(_ABOUT) or {}
+    return BoosterClassifier(booster, tuple(about["classes"])) if "classes" in about else booster
+
+
+def _save_xgboost(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
+    import mlflow.xgboost
+
+    mlflow.xgboost.save_model(fitted, folder, model_format="ubj", **arguments)
+
+
+def _load_xgboost(name: str, path: Path, said: dict[str, Any]) -> Any:
+    import xgboost
+
+    kind = str(((said.get("flavors") or {}).get("xgboost") or {}).get("model_class")).rpartition(".")[2]
+    if kind not in _XGBOOST:
+        raise Misconfigured(f"{name}: one of {', '.join(_XGBOOST)} was wanted as XGBoost's model, found {kind}")
+    loaded = getattr(xgboost, kind)()
+    loaded.load_model(path)
+    return FrameBooster(loaded) if kind == "Booster" else loaded
+
+
+_XGBOOST: Sequence[str] = ("Booster", "XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
+_SKLEARN = ("numpy", "pandas", "sklearn")
+SKOPS = Format("sklearn", "mlflow.sklearn", "model.skops", (*_SKLEARN, "skops"), _save_skops, _load_skops)
+FORMATS = (
+    Format("lightgbm", "mlflow.lightgbm", "model.lgb", (*_SKLEARN, "lightgbm"), _save_lightgbm, _load_lightgbm),
+    Format("xgboost", "mlflow.xgboost", "model.ubj", (*_SKLEARN, "xgboost"), _save_xgboost, _load_xgboost),
+    SKOPS,
+)

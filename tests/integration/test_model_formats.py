@@ -1,0 +1,266 @@
+"""Models of each library: the same after loading, and no byte of a hostile directory deserialised."""
+
+import json
+import pickle
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from xops.core.errors import Misconfigured
+from xops.hooks import model_files, model_formats
+from xops.hooks.mlflow_registry import MlflowHook
+from xops.hooks.model_formats import answers
+
+pytestmark = pytest.mark.integration
+
+CHANCE = np.random.default_rng(0)
+FRAME = pd.DataFrame({"distance": CHANCE.normal(size=90), "hour": CHANCE.integers(0, 24, 90).astype(float)})
+LATE = (FRAME["distance"] + CHANCE.normal(size=90) > 0).to_numpy()
+WHICH = np.asarray(["on time", "late", "cancelled"])[np.arange(90) % 3]
+MINUTES = FRAME["distance"].to_numpy() * 7
+
+
+def _sklearn():
+    from sklearn import ensemble, linear_model, pipeline, preprocessing
+
+    yield "pipeline", pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression()), LATE
+    yield "multiclass", linear_model.LogisticRegression(), WHICH
+    yield "linear", linear_model.LinearRegression(), MINUTES
+    for kind, target in (("Classifier", LATE), ("Classifier", WHICH), ("Regressor", MINUTES)):
+        for name in ("RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting"):
+            size = {"max_iter": 3} if name[0] == "H" else {"n_estimators": 3}
+            yield f"{name}{kind} {target.dtype}", getattr(ensemble, name + kind)(**size), target
+
+
+def _lightgbm():
+    import lightgbm
+
+    few = {"n_estimators": 3, "verbose": -1}
+    yield "LGBM binary", lightgbm.LGBMClassifier(**few), LATE
+    yield "LGBM multiclass", lightgbm.LGBMClassifier(**few), WHICH
+    yield "LGBM regressor", lightgbm.LGBMRegressor(**few), MINUTES
+
+
+def _xgboost():
+    import xgboost
+
+    yield "XGB binary", xgboost.XGBClassifier(n_estimators=3), LATE.astype(int)
+    yield "XGB multiclass", xgboost.XGBClassifier(n_estimators=3), np.arange(90) % 3
+    yield "XGB regressor", xgboost.XGBRegressor(n_estimators=3), MINUTES
+
+
+MODELS = [*_sklearn(), *_lightgbm(), *_xgboost()]
+
+
+def kept(fitted, folder):
+    model_files.save(fitted, folder, example=FRAME, requirements=["numpy"])
+    return model_files.load(folder, name="models:/m/1", wanted=model_files.manifest_digest(folder))
+
+
+@pytest.mark.parametrize(("model", "target"), [pytest.param(*rest, id=name) for name, *rest in MODELS])
+def test_a_model_comes_back_as_it_was(tmp_path, model, target):
+    from sklearn.base import clone
+
+    fitted = clone(model).fit(FRAME, target)
+    loaded = kept(fitted, tmp_path / "m")
+    np.testing.assert_allclose(answers(loaded, FRAME), answers(fitted, FRAME), rtol=1e-6)
+    assert (loaded.predict(FRAME) == fitted.predict(FRAME)).all()
+    if hasattr(fitted, "classes_"):
+        assert list(loaded.classes_) == list(fitted.classes_)
+    assert not list((tmp_path / "m").glob("*.pkl"))
+
+
+def test_boosters_come_back_as_they_were(tmp_path):
+    import lightgbm
+    import xgboost
+
+    light = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(FRAME, LATE), 3)
+    extreme = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(FRAME, LATE), 3)
+    for place, fitted in enumerate((light, extreme)):
+        assert (kept(fitted, tmp_path / str(place)).predict(FRAME) == answers(fitted, FRAME)).all()
+
+
+def test_an_objective_that_is_a_function_is_refused(tmp_path):
+    import lightgbm
+
+    fitted = lightgbm.LGBMRegressor(n_estimators=2, verbose=-1, objective=lambda y, p: (p - y, np.ones_like(y)))
+    with pytest.raises(Misconfigured, match="an objective that is a function cannot be kept"):
+        kept(fitted.fit(FRAME, MINUTES), tmp_path / "m")
+
+
+class Reduced:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, canary):
+        self.canary = canary
+
+    def __reduce__(self):
+        import os
+
+        return os.mkdir, (str(self.canary),)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    from sklearn.linear_model import LogisticRegression
+
+    folder = tmp_path_factory.mktemp("whole") / "m"
+    kept(LogisticRegression().fit(FRAME, LATE), folder)
+    return folder
+
+
+@pytest.fixture
+def canary(tmp_path):
+    return tmp_path / "it ran"
+
+
+def _with(folder, *, python=None, sklearn=None, **more):
+    said = yaml.safe_load((folder / "MLmodel").read_text())
+    said["flavors"]["python_function"] |= python or {}
+    said["flavors"]["sklearn"] |= sklearn or {}
+    (folder / "MLmodel").write_text(yaml.safe_dump(said | more))
+
+
+def a_pickle(folder, canary):
+    (folder / "model.skops").unlink()
+    (folder / "model.pkl").write_bytes(pickle.dumps(Reduced(canary)))
+    _with(folder, sklearn={"pickled_model": "model.pkl", "serialization_format": "pickle"})
+
+
+def a_cloudpickle(folder, canary):
+    import cloudpickle
+
+    place = str(canary)
+
+    class Late:
+        def __setstate__(self, state):
+            import os
+
+            os.mkdir(place)  # noqa: PTH102 - as who does harm would
+
+        def __getstate__(self):
+            return {"some": "state"}
+
+    a_pickle(folder, canary)
+    (folder / "model.pkl").write_bytes(cloudpickle.dumps(Late()))
+
+
+def a_pickle_of_another_name(folder, canary):
+    a_pickle(folder, canary)
+    (folder / "model.pkl").rename(folder / "requirements.txt")
+    _with(folder, sklearn={"pickled_model": "requirements.txt"})
+
+
+def a_loader_module(folder, canary):
+    (folder / "code").mkdir()
+    (folder / "code" / "their_loader.py").write_text(f"import os\nos.mkdir({str(canary)!r})\n_load_pyfunc = print\n")
+    _with(folder, python={"loader_module": "their_loader", "code": "code"})
+
+
+def code_beside_a_safe_model(folder, canary):
+    a_loader_module(folder, canary)
+    _with(folder, python={"loader_module": "mlflow.sklearn"})
+
+
+def a_model_from_code(folder, canary):
+    (folder / "model.py").write_text(f"import os\nos.mkdir({str(canary)!r})\n")
+    _with(folder, python={"loader_module": "mlflow.pyfunc.model", "model_code_path": "model.py"})
+
+
+def a_library_that_is_none_of_xgboost_s(folder, canary):
+    (folder / "model.skops").rename(folder / "model.ubj")
+    said = yaml.safe_load((folder / "MLmodel").read_text())
+    said["flavors"] = {
+        "xgboost": {"model_class": "os.mkdir"},
+        "python_function": {"loader_module": "mlflow.xgboost"},
+    }
+    (folder / "MLmodel").write_text(yaml.safe_dump(said))
+
+
+HOSTILE = [
+    a_pickle, a_cloudpickle, a_pickle_of_another_name, a_loader_module, code_beside_a_safe_model, a_model_from_code,
+    a_library_that_is_none_of_xgboost_s,
+]  # fmt: skip
+PICKLES = [a_pickle, a_pickle_of_another_name]
+
+
+@pytest.mark.parametrize("forge", HOSTILE, ids=lambda forge: forge.__name__)
+def test_a_hostile_directory_is_refused_before_anything_of_it_runs(tmp_path, whole, canary, forge):
+    forge(folder := shutil.copytree(whole, tmp_path / "m"), canary)
+    with pytest.raises(Misconfigured, match=r"models:/m/1: .* was wanted"):
+        model_files.load(folder, name="models:/m/1", wanted=model_files.manifest_digest(folder))
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("forge", PICKLES, ids=lambda forge: forge.__name__)
+def test_a_pickle_that_does_harm_is_refused_even_where_pickles_are_allowed(tmp_path, whole, canary, forge):
+    forge(folder := shutil.copytree(whole, tmp_path / "m"), canary)
+    with pytest.raises(Misconfigured, match=r"the scan found posix\.mkdir in"):
+        model_files.load(folder, name="models:/m/1", wanted=None, allow_pickle=True)
+    assert not canary.exists()
+
+
+def test_without_the_scanner_no_pickle_is_loaded(tmp_path, whole, canary, monkeypatch):
+    a_pickle(folder := shutil.copytree(whole, tmp_path / "m"), canary)
+    monkeypatch.setitem(sys.modules, "picklescan.scanner", None)
+    with pytest.raises(Misconfigured, match=r"install the extra xops\[pickle\]"):
+        model_files.load(folder, name="models:/m/1", wanted=None, allow_pickle=True)
+    assert not canary.exists()
+
+
+def test_swapped_weights_are_found(tmp_path, whole):
+    from sklearn.linear_model import LogisticRegression
+
+    kept(LogisticRegression().fit(FRAME, ~LATE), other := tmp_path / "other")
+    folder = shutil.copytree(whole, tmp_path / "m")
+    manifest = model_files.manifest_digest(folder)
+    shutil.copy(other / "model.skops", folder)
+    with pytest.raises(Misconfigured, match="nothing was loaded"):
+        model_files.load(folder, name="models:/m/1", wanted=manifest)
+
+
+def shifted(values):
+    """Be a function of one's own, which skops trusts nobody with."""
+    return values + 1
+
+
+def test_what_has_no_safe_format_is_pickled_only_where_that_is_allowed(tmp_path):
+    from mlflow.exceptions import MlflowException
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    fitted = make_pipeline(FunctionTransformer(shifted), LinearRegression()).fit(FRAME, MINUTES)
+    with pytest.raises(MlflowException, match="shifted"):
+        model_files.save(fitted, tmp_path / "no", example=FRAME, requirements=["numpy"])
+    model_files.save(fitted, tmp_path / "m", example=FRAME, requirements=["numpy"], allow_pickle=True)
+    with pytest.raises(Misconfigured, match="set allow_pickle to true"):
+        model_files.load(tmp_path / "m", name="models:/m/1", wanted=None)
+    loaded = model_files.load(tmp_path / "m", name="models:/m/1", wanted=None, allow_pickle=True)
+    assert (loaded.predict(FRAME) == fitted.predict(FRAME)).all()
+
+
+@pytest.mark.parametrize(
+    ("extra", "allowed"), [({}, False), ({"allow_pickle": True}, True), ({"allow_pickle": "no"}, False)]
+)
+def test_the_connection_says_whether_pickles_are_allowed(monkeypatch, extra, allowed):
+    assert MlflowHook().allows_pickle() is False
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps({"conn_type": "mlflow", "host": "/x", "extra": extra}))
+    assert MlflowHook().allows_pickle() is allowed
+
+
+def test_a_library_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    import lightgbm
+
+    kept(lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(FRAME, MINUTES), tmp_path / "m")
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(Misconfigured, match="models:/m/1: lightgbm is wanted to load it"):
+        model_files.load(tmp_path / "m", name="models:/m/1", wanted=None)
+
+
+def test_every_format_is_found_by_the_files_that_it_writes():
+    assert len({one.file for one in model_formats.FORMATS} | {one.loader for one in model_formats.FORMATS}) == 6
