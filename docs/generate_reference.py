@@ -46,6 +46,8 @@ SETTINGS = (
     "checks/battery/fairness.py:Fairness",
     "checks/battery/robustness.py:Robustness",
     "checks/battery/leakage.py:Leakage",
+    "checks/battery/behaviour.py:Behaviour",
+    "checks/battery/behaviour.py:Change",
 )
 DOCUMENTS = (
     "core/versions.py:DataVersion",
