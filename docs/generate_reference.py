@@ -48,6 +48,7 @@ SETTINGS = (
     "checks/battery/leakage.py:Leakage",
     "checks/battery/behaviour.py:Behaviour",
     "checks/battery/behaviour.py:Change",
+    "checks/battery/resources.py:Resources",
 )
 DOCUMENTS = (
     "core/versions.py:DataVersion",
