@@ -49,6 +49,7 @@ SETTINGS = (
     "checks/battery/behaviour.py:Behaviour",
     "checks/battery/behaviour.py:Change",
     "checks/battery/resources.py:Resources",
+    "checks/battery/explanation.py:Explanation",
 )
 DOCUMENTS = (
     "core/versions.py:DataVersion",

@@ -1,0 +1,189 @@
+"""What a model's answers rest on: the importance of its features, and features that it must not use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from xops.checks.battery.attribution import Attribution, attribution
+from xops.checks.battery.disturbances import SEED
+from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
+from xops.core.errors import Misconfigured
+from xops.core.intervals import Interval, correct
+from xops.core.slices import Slice, mean_loss
+from xops.core.verdict import Finding, Outcome
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xops.checks.battery.exam import Answers, Exam
+
+_SHARED = 3  # features that two models need in common for a rank correlation
+_MOVED = 1e-9  # of a chance, or of the target's standard deviation: rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Permutation importance, SHAP values where they are asked for, and what is made of them.
+
+    The importance of a feature is by how much the mean loss grows when its values are dealt anew among the rows
+    (Breiman 2001; Fisher, Rudin and Dominici 2019): the Brier score of chances, the share of wrong classes where there
+    are none, the squared error of numbers. A forbidden feature is used when that moves a single answer.
+
+    :param forbidden: features that no answer may rest on, read or not.
+    :param max_share: the largest share of all importance that one feature may have, inclusive; not judged when None.
+        A feature of more is suspicious: it may leak the target.
+    :param min_rank_correlation: the least Spearman correlation of the importances with the champion's, of the features
+        that both read, inclusive; not judged when None.
+    :param shap: whether SHAP values are computed too, of trees, linear models, or any other by sampling; they are in
+        the finding's detail. Needs ``pip install 'xops[battery]'``.
+    :param rows: the rows that are used at most, drawn at random.
+    :param budget: seconds, each for permutations and for SHAP values, after which what is left is not measured.
+    :param confidence: of the importances' intervals together, in (0, 1).
+    :raises Misconfigured: when shap is asked for and missing.
+    """
+
+    forbidden: Sequence[str] = ()
+    max_share: float | None = None
+    min_rank_correlation: float | None = None
+    shap: bool = False
+    rows: int = 5000
+    budget: float = 60
+    confidence: float = 0.95
+    name: ClassVar[str] = "explanation"
+
+    def __post_init__(self) -> None:
+        correct(self.confidence, 1)
+        if self.rows < 2 or not self.budget > 0:  # noqa: PLR2004
+            raise Misconfigured("explanation: rows from 2 on and a budget above 0 were wanted")
+
+    def __call__(self, exam: Exam) -> list[Finding]:
+        """Give a finding for each forbidden feature, for the importances, and for the champion's."""
+        _ = exam.truth
+        rows = np.sort(np.random.default_rng(SEED).permutation(exam.rows)[: self.rows])
+        own = _Importance.of(exam, exam.answers, rows, self.budget, self.confidence)
+        found = [self._forbidden(exam, own, feature) for feature in self.forbidden]
+        found.append(self._importance(exam, own, rows))
+        rival = exam.champion_answers
+        if self.min_rank_correlation is not None and rival is not None:
+            found.append(self._alike(exam, own, (rival, rows), limit=self.min_rank_correlation))
+        return found
+
+    @staticmethod
+    def _forbidden(exam: Exam, own: _Importance, feature: str) -> Finding:
+        if feature not in exam.candidate.columns:
+            why = "the model does not read it"
+            return Finding("forbidden_feature", feature, Outcome.PASS, 0, 0, size=own.rows, reason=why)
+        if feature not in own.moved:
+            return Finding("forbidden_feature", feature, Outcome.UNKNOWN, limit=0, reason=own.why)
+        share = own.moved[feature]
+        outcome = Outcome.FAIL if share > 0 else Outcome.PASS
+        why = f"{share:.4g} of the answers rest on it"
+        return Finding("forbidden_feature", feature, outcome, share, 0, size=own.rows, reason=why)
+
+    def _importance(self, exam: Exam, own: _Importance, rows: NDArray[np.intp]) -> Finding:
+        subject = exam.candidate.name
+        detail: dict[str, Any] = {"features": own.told()}
+        if self.shap:
+            detail["shap"] = self._shap(exam, rows)
+        if not own.complete or not own.loss:
+            why = own.why or "the model reads no features"
+            return Finding("importance", subject, Outcome.UNKNOWN, limit=self.max_share, reason=why, detail=detail)
+        positive = {one: max(loss.value, 0.0) for one, loss in own.loss.items()}
+        total, first = sum(positive.values()), max(positive, key=lambda one: positive[one])
+        share = positive[first] / total if total else 0.0
+        outcome = Outcome.PASS if self.max_share is None or share <= self.max_share else Outcome.FAIL
+        why = f"{first} has {share:.4g} of all importance" if total else "no feature has any importance"
+        return Finding("importance", subject, outcome, share, self.max_share, size=own.rows, reason=why, detail=detail)
+
+    def _shap(self, exam: Exam, rows: NDArray[np.intp]) -> dict[str, Any]:
+        try:
+            found: Attribution = attribution(exam, rows, budget=self.budget)
+        except Unmeasured as error:
+            return {"why": str(error)}
+        return found.to_json()
+
+    def _alike(self, exam: Exam, own: _Importance, asked: tuple[Answers, NDArray[np.intp]], *, limit: float) -> Finding:
+        from scipy.stats import spearmanr
+
+        check, subject = "importance_rank_correlation", exam.candidate.name
+        try:
+            other = _Importance.of(exam, *asked, self.budget, self.confidence)
+        except BadAnswer as error:
+            return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=str(error))
+        if not (own.complete and other.complete):
+            return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=own.why or other.why)
+        both = [one for one in own.loss if one in other.loss]
+        pairs = np.array([[one.loss[feature].value for feature in both] for one in (own, other)])
+        if len(both) < _SHARED or (np.ptp(pairs, axis=1) == 0).any():
+            why = f"{len(both)} features in common, at least {_SHARED} of different importance are needed"
+            return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=why)
+        correlation = float(spearmanr(*pairs).statistic)
+        outcome = Outcome.PASS if correlation >= limit else Outcome.FAIL
+        why = f"{correlation:.4g} with the champion's, of {len(both)} features; at least {limit} wanted"
+        detail = {"candidate": own.told(), "champion": other.told()}
+        return Finding(check, subject, outcome, correlation, limit, size=own.rows, reason=why, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class _Importance:
+    """What permutations tell of the features that there was time for.
+
+    :param loss: by feature what the mean loss grows by.
+    :param moved: by feature the share of answers that moved.
+    """
+
+    rows: int
+    loss: dict[str, Interval]
+    moved: dict[str, float]
+    why: str
+
+    @classmethod
+    def of(cls, exam: Exam, answers: Answers, rows: NDArray[np.intp], budget: float, confidence: float) -> _Importance:
+        deadline, chance = time.monotonic() + budget, np.random.default_rng(SEED)
+        frame = exam.frame.iloc[rows].reset_index(drop=True)
+        truth, groups = exam.truth[rows], None if exam.groups is None else exam.groups[rows]
+        before = answers.on(frame)
+        own, features = _answer(exam, before), answers.contender.columns
+        everything, scale = Slice("all", np.ones(len(rows), dtype=bool)), 1.0 if exam.kind.classifies else truth.std()
+        found = cls(len(rows), {}, {}, "")
+        for place, feature in enumerate(features):
+            if time.monotonic() > deadline:
+                return cls(len(rows), found.loss, found.moved, f"{place} of {len(features)} features in {budget} s")
+            dealt = frame.assign(**{feature: frame[feature].array[chance.permutation(len(rows))]})
+            other = _answer(exam, before.on(dealt))
+            more = _loss(other, truth) - _loss(own, truth)
+            found.loss[feature] = mean_loss(everything, more, groups, confidence=correct(confidence, len(features)))
+            moved = np.abs(other - own) > _MOVED * max(float(scale), _MOVED)
+            found.moved[feature] = float(moved.reshape(len(rows), -1).any(axis=1).mean())
+        return found
+
+    @property
+    def complete(self) -> bool:
+        return not self.why
+
+    def told(self) -> list[dict[str, Any]]:
+        """Give the features by their importance, the largest first."""
+        ordered = sorted(self.loss.items(), key=lambda one: -one[1].value)
+        return [{"feature": name, "value": one.value, "interval": one.ends} for name, one in ordered]
+
+
+def _answer(exam: Exam, answers: Answers) -> NDArray[np.float64]:
+    """Give chances of shape (rows, classes), of which a class alone is certain, or numbers of shape (rows,)."""
+    if exam.kind in (Kind.REGRESSION, Kind.RANKING):
+        return answers.predicted
+    if hasattr(answers.contender.model, "predict_proba"):
+        return answers.probabilities
+    return np.eye(len(exam.classes))[answers.labels]
+
+
+def _loss(answer: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[np.float64]:
+    if answer.ndim == 1:
+        return np.square(answer - truth)
+    own = answer[np.arange(len(truth)), truth]
+    loss: NDArray[np.float64] = (np.square(answer).sum(axis=1) - 2 * own + 1) / 2
+    return loss
