@@ -79,8 +79,16 @@ class MlflowHook(MlflowVersions):
         return known
 
     def trained_before(self, model: str, key: str) -> str | None:
-        """Give the version that a task with idempotency key ``key`` registered before, or None."""
-        return self._version_of(model, key)
+        """Give the version that a task with idempotency key ``key`` registered before, or None.
+
+        A task that was killed between the version and the end of its run left the run RUNNING: it is ended here.
+        """
+        known = self._version_of(model, key)
+        if known is not None:
+            run = self.version(model, known).run_id
+            with self.client() as client:
+                client.set_terminated(run, "FINISHED")
+        return known
 
     def _run(self, training: Training) -> str:
         """Give the run of a training: the oldest with its key, or a new one."""

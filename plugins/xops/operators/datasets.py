@@ -178,7 +178,6 @@ class DataTestOperator(CheckOperator):
         facts = {
             "version": version.to_json(),
             "suite": suite.get("name", self.suite),
-            "suite_digest": store.keep_suite(suite),
         }
         if self.profile:
             profiles, engine = ProfileStore(store.objects), DuckdbScan(rows, version=version.name)
@@ -187,6 +186,7 @@ class DataTestOperator(CheckOperator):
             facts["profile"] = profiles.keep(profile)
         else:
             entries = validate(rows, suite)
+        facts["suite_digest"] = store.keep_suite(suite)  # a suite that cannot be run is not worth keeping
         verdict = judge_expectations(
             suite["expectations"],
             entries,
