@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,8 +15,9 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from xops.cli import main
 from xops.core.errors import Unavailable
-from xops.core.evidence import Origin
+from xops.core.evidence import Evidence, Origin
 from xops.core.profiles import Profile, together
 from xops.core.promotion import champion
 from xops.core.verdict import Finding, Outcome, Verdict
@@ -736,11 +738,11 @@ def log_of(model):
     return [(entry.version, str(entry.kind)) for entry in PromotionLog(model).read()]
 
 
-def admitted(lab, place, champion=None):
+def admitted(lab, place, champion=None, **changed):
     """Promote a candidate on what its judge said, as if compared with ``champion``."""
     judged = copy.deepcopy(lab.judged[place])
     judged["verdict"]["facts"]["champion"] = champion
-    return promotion(lab.candidates[place], judged)
+    return promotion(lab.candidates[place], judged, **changed)
 
 
 def test_a_candidate_that_passes_becomes_champion_once(run, mlflow, trained):
@@ -846,6 +848,63 @@ def replaced(run, promoted):
     """Give a model whose second version is champion and whose first was."""
     run(admitted(promoted, 1, champion="1"), run_id="run 2")
     return promoted
+
+
+def card_of(mlflow, model, version, name="model-card.md"):
+    """Give a file of the card that MLflow has of a version."""
+    run_id = mlflow.direct.get_model_version(model, version).run_id
+    return Path(mlflow.direct.download_artifacts(run_id, f"card/{name}")).read_text(encoding="utf-8")
+
+
+def test_a_promoted_version_has_a_model_card_with_what_its_people_said(run, trained, mlflow, tmp_path, capsys):
+    (said := tmp_path / "card.md").write_text("## Intended use\nTo warn of delays.\n")
+    store, judged = EvidenceStore(), Evidence.from_json(trained.judged[0])
+    store.keep(judged, store)
+    run(operator := admitted(trained, 0, card=str(said)))
+    card = card_of(mlflow, trained.model, "1")
+    for wanted in ("To warn of delays.", judged.id, "| promote | 1 |", "better", "Article 14"):
+        assert wanted in card
+    assert "To warn of delays." in card_of(mlflow, trained.model, "1", "model-card.html")
+    said.unlink()
+    operator.card = None
+    run(operator, try_number=2)
+    assert card_of(mlflow, trained.model, "1") == card
+    assert main(["card", trained.model, "--json", "--out", str(tmp_path)]) == 0
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert shown["markdown"] == card == (tmp_path / "model-card.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("texts", ["## Intent\nx", "- a", "a: [", "intended_use: 3", None])
+@pytest.mark.parametrize("suffix", ["md", "yaml"])
+def test_a_card_that_cannot_be_read_promotes_nothing(fails, trained, tmp_path, texts, suffix):
+    path = tmp_path / f"card.{suffix}"
+    if texts is not None:
+        path.write_text(texts)
+    assert "card" in fails(admitted(trained, 0, card=str(path)))
+    assert log_of(trained.model) == []
+
+
+def test_a_card_that_cannot_be_written_undoes_no_promotion_and_is_written_by_a_retry(run, trained, mlflow, monkeypatch):
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
+    def denied(*_):
+        raise MlflowException("no artifacts for you", error_code=PERMISSION_DENIED)
+
+    operator = admitted(trained, 0, card={"intended_use": "To warn."})
+    with monkeypatch.context() as patch, pytest.raises(Unavailable, match="its model card is not written"):
+        patch.setattr(MlflowClient, "log_text", denied)
+        run(operator)
+    assert log_of(trained.model) == [("1", "promote")]
+    run(operator, try_number=2)
+    assert log_of(trained.model) == [("1", "promote")]
+    assert "To warn." in card_of(mlflow, trained.model, "1")
+
+
+def test_no_card_is_shown_of_a_model_that_was_never_promoted(trained, capsys):
+    assert main(["card", trained.model]) == 2
+    assert "nothing was promoted yet; name a version" in capsys.readouterr().err
 
 
 def test_there_is_no_way_back_from_nothing(fails, trained):

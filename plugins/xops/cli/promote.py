@@ -28,19 +28,22 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
     """Promote on the newest evidence of each kind of check about the version; give the entry."""
     from xops.core.gate import Rule
     from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.model_cards import write_card
     from xops.hooks.person import asker
     from xops.hooks.promotions import Promotions
 
     if not all("=" in pair for pair in asked.severity):
         raise Misconfigured(f"--severity: CHECK=SEVERITY was wanted, found {', '.join(asked.severity)}")
     newest = {evidence.verdict.check: evidence for evidence in EvidenceStore().of(asked.model, asked.version)}
-    entry = Promotions(asked.model, mlflow_conn_id=asked.mlflow_conn_id).promote(
+    promotions = Promotions(asked.model, mlflow_conn_id=asked.mlflow_conn_id)
+    entry = promotions.promote(
         asked.version,
         [(evidence.id, evidence.verdict) for evidence in newest.values()],
         asker(),
         reason=asked.reason,
         rule=Rule.of(asked.rule, dict(pair.split("=", 1) for pair in asked.severity)),
     )
+    write_card(promotions.hook, asked.model, asked.version)
     return entry.to_json()
 
 

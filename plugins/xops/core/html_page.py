@@ -58,6 +58,11 @@ def escaped(value: Any, limit: int = 300) -> str:
     return html.escape(bounded(value, limit))
 
 
+def prose(said: str) -> str:
+    """Give what people wrote, line by line, as text."""
+    return f"<blockquote>{html.escape(said)}</blockquote>"
+
+
 def badge(outcome: str) -> str:
     """Give an outcome in its colour; the word says it without."""
     return f'<span class="outcome {escaped(outcome)}">{escaped(outcome)}</span>'

@@ -26,17 +26,22 @@ class PromoteModelOperator(XopsOperator):
     verdict, when the rule is not met, when a verdict is about another version, when the champion changed since the
     candidate was compared with it, or when a byte of the model changed since it was judged.
 
+    Its model card, written from the evidence, is logged to MLflow as ``card/model-card.md`` and ``.html`` of its run. A
+    card that cannot be written undoes no promotion; the task is retried until it is.
+
     :param candidate: what TrainModelOperator returned (templated).
     :param verdicts: evidence about it, as check operators and ApproveModelOperator return it (templated).
     :param rule: ``all_pass``: no verdict fails or is unknown; ``person_agrees``: and ApproveModelOperator's is there.
     :param severity: by kind of check ``critical`` (a warning refuses too), ``error``, or ``warning`` (a failure does
         not refuse); what was not measured refuses always. A check that is named must be among the verdicts.
     :param reason: why, for a person (templated).
+    :param card: what people say of the model for its card: a mapping of fields to texts, or the path of a YAML or
+        Markdown file (templated). See :data:`xops.core.model_card.SAID`.
     :param mlflow_conn_id: connection of MLflow.
     :returns: the entry of the promotion log; also as ``extra`` of the events of its outlets.
     """
 
-    template_fields = ("candidate", "verdicts", "reason")
+    template_fields = ("candidate", "verdicts", "reason", "card")
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class PromoteModelOperator(XopsOperator):
         rule: str = "all_pass",
         severity: Mapping[str, str] | None = None,
         reason: str = "",
+        card: Mapping[str, str] | str | None = None,
         mlflow_conn_id: str = "mlflow_default",
         **kwargs: Any,
     ) -> None:
@@ -55,20 +61,25 @@ class PromoteModelOperator(XopsOperator):
         self.rule = rule
         self.severity = severity
         self.reason = reason
+        self.card = card
         self.mlflow_conn_id = mlflow_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:
-        """Check the evidence and the files, then append."""
+        """Check the evidence and the files, append, and write the model card; a retry goes on with the card."""
+        from xops.hooks.model_cards import read_card, write_card
         from xops.hooks.promotions import Promotions
 
         model, version = named_version(self.candidate)
-        entry = Promotions(model, mlflow_conn_id=self.mlflow_conn_id).promote(
+        said = None if self.card is None else read_card(self.card)
+        promotions = Promotions(model, mlflow_conn_id=self.mlflow_conn_id)
+        entry = promotions.promote(
             version,
             verdicts_of(self.verdicts),
             asker_of(context),
             reason=self.reason,
             rule=Rule.of(self.rule, self.severity),
         )
+        write_card(promotions.hook, model, version, said)
         return _announced(self, context, entry)
 
 
