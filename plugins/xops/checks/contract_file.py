@@ -47,7 +47,11 @@ def columns_of_schema(schema: pa.Schema, *, without: Sequence[str] = ()) -> list
     """Give the columns of an Arrow schema.
 
     :param without: columns that are not of the source, such as ``batch``.
+    :raises Misconfigured: when two columns share a name.
     """
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise Misconfigured(f"columns of one name: {bounded(', '.join(twice))}; rename them")
     return [
         Column(field.name, from_arrow(str(field.type)), field.nullable) for field in schema if field.name not in without
     ]

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any
 from xops.checks.contract_file import SUFFIXES, suite_of_contract
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
-from xops.core.suite import BATCH, may_run_in_gx, refuse_code
+from xops.core.suite import BATCH, entry_of, may_run_in_gx, refuse_code, refuse_parameters
+from xops.core.suite_plan import Answer
 from xops.engines.one_select import decide, examine
-from xops.engines.sources import Rows, source_of
+from xops.engines.sources import Rows, reading, source_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from xops.core.profile_spec import ProfileSpec
     from xops.core.profiles import Profile
 
+_LOG = logging.getLogger(__name__)
 _PLACE = "xops.place"
 
 
@@ -51,6 +54,7 @@ def read_suite(path: str) -> dict[str, Any]:
             f"suite {path}: JSON with a list `expectations` of `type` and `kwargs` was wanted: {bounded(repr(error))}"
         ) from error
     refuse_code(suite)
+    refuse_parameters(suite)
     return dict(suite)
 
 
@@ -65,6 +69,7 @@ def validate(rows: Rows, suite: Mapping[str, Any]) -> Sequence[Mapping[str, Any]
         condition that is code, or when a file is not readable.
     """
     refuse_code(suite)
+    refuse_parameters(suite)
     return _rest_in_gx(rows, suite, decide(rows, suite))
 
 
@@ -76,6 +81,7 @@ def validate_and_profile(
     :param spec: the bins.
     """
     refuse_code(suite)
+    refuse_parameters(suite)
     found = examine(rows, suite, spec, version=version)
     if found.profile is None:
         raise AssertionError("a reading that is asked for a profile gives one")
@@ -96,7 +102,14 @@ def _rest_in_gx(
 def validate_in_gx(
     rows: Rows, suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any] | None]:
-    """Run expectations in Great Expectations' pandas engine."""
+    """Run expectations in Great Expectations' pandas engine; of rows that pandas cannot hold nothing is measured.
+
+    :raises Misconfigured: as :func:`validate`.
+    """
+    frame = _frame(_table(rows))
+    if frame is None:
+        why = "pandas, in which Great Expectations works, has no column for these values"
+        return [entry_of(expectation, Answer(success=False, error=why)) for expectation in asked]
     numbered = [  # Great Expectations gives results in an order of its own, and numbers as floats
         {**expectation, "meta": {**(expectation.get("meta") or {}), _PLACE: place}}
         for place, expectation in enumerate(asked)
@@ -125,7 +138,7 @@ def validate_in_gx(
             .add_dataframe_asset(asset)
             .add_batch_definition_whole_dataframe("all")
         )
-        batch = whole.get_batch({"dataframe": _table(rows).to_pandas(date_as_object=False)})
+        batch = whole.get_batch({"dataframe": frame})
         quiet = {"result_format": "BASIC", "partial_unexpected_count": 0, "include_unexpected_rows": False}
         found = batch.validate(expectations, result_format=quiet).to_json_dict()["results"]
     by_place = {}
@@ -135,11 +148,23 @@ def validate_in_gx(
     return [plain(by_place.get(place)) for place in range(len(numbered))]
 
 
+def _frame(rows: pa.Table) -> pd.DataFrame | None:
+    """Give a table to pandas; None where a column has a type, a zone or values that it does not hold."""
+    import pyarrow as pa
+
+    try:
+        return rows.to_pandas(date_as_object=False)
+    except (pa.ArrowException, ValueError, KeyError, OverflowError) as error:  # of zones that nobody knows, KeyError
+        _LOG.warning("the rows do not go into pandas: %s", type(error).__name__)
+        return None
+
+
 def _table(rows: Rows) -> pa.Table:
     import pyarrow as pa
 
     if isinstance(rows, pa.Table):
         return rows
-    source = source_of(rows)
-    batches = list(source.batches(source.schema.names))
-    return pa.Table.from_batches(batches).cast(source.schema) if batches else source.schema.empty_table()
+    with reading("the rows of a suite"):
+        source = source_of(rows)
+        batches = list(source.batches(source.schema.names))
+        return pa.Table.from_batches(batches).cast(source.schema) if batches else source.schema.empty_table()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xops.checks.expectation_suite import validate_in_gx
 from xops.core.errors import Unmeasured
 from xops.core.row_conditions import columns_in, read_condition
-from xops.core.suite import compile_expectation, entry_of, is_trusted, may_run_in_gx, refuse_code
+from xops.core.suite import compile_expectation, entry_of, is_trusted, may_run_in_gx, refuse_code, refuse_parameters
 from xops.core.suite_plan import EVERY, Answer
 from xops.core.suite_standard import planned_in
 
@@ -53,6 +53,7 @@ def validate_table(
     :raises Misconfigured: as :func:`~xops.checks.expectation_suite.validate`.
     """
     refuse_code(suite)
+    refuse_parameters(suite)
     asked = suite["expectations"]
     known = planned_in(scan.session.dialect.end_of_text)
     plans = [compile_expectation(one, scan.columns, known) for one in asked]

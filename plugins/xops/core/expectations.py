@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xops.core.errors import bounded
 from xops.core.verdict import Finding, Outcome, Verdict
 
+_TOLD = re.compile(  # of a message by pandas: what cannot be a value of the data
+    r"(?:'(?:[<>=!]=?|str|int|float|bool|bytes|list|dict|date|datetime|Timestamp|Decimal|NoneType)'|[^'\"\[({\d])*"
+)
 _SUBJECT = ("column", "column_A", "column_B", "column_list", "batch_id")  # the arguments that are no limit
 
 
@@ -35,6 +39,8 @@ def judge_expectations(
     findings = [_finding(asked, result, columns, rows) for asked, result in zip(suite, results, strict=True)]
     if rows == 0:
         findings.insert(0, Finding("row_count", "dataset", Outcome.UNKNOWN, 0, reason="the batch has no rows"))
+    elif not suite:
+        findings.append(Finding("suite", "dataset", Outcome.UNKNOWN, reason="the suite has no expectation"))
     findings += [Finding("contract", place, Outcome.WARN, reason=f"{place}: not tested") for place in untested]
     return Verdict("data_test", subject, tuple(findings), {**facts, "rows": rows})
 
@@ -44,7 +50,7 @@ def _finding(
 ) -> Finding:
     kwargs = asked.get("kwargs", {})
     named = named_columns(kwargs)
-    check, subject = str(asked["type"]), ", ".join(named) or "dataset"
+    check, subject = str(asked["type"]), ", ".join(named) if named else "dataset"
     limit = {name: value for name, value in kwargs.items() if name not in _SUBJECT and value is not None} or None
     absent = [column for column in named if column not in columns]
     if absent and check != "expect_column_to_exist":
@@ -96,4 +102,11 @@ def _exception(result: Mapping[str, Any]) -> str:
     info = result.get("exception_info") or {}
     nested = [info] if "raised_exception" in info else [item for item in info.values() if isinstance(item, Mapping)]
     raised = [item for item in nested if item.get("raised_exception")]
-    return bounded(raised[0].get("exception_message") or "an exception without a message") if raised else ""
+    if not raised:
+        return ""
+    said = bounded(raised[0].get("exception_message") or "an exception without a message")
+    if not raised[0].get("exception_traceback"):
+        return said  # our own words
+    told = _TOLD.match(said)
+    kept = told[0].strip() if told else ""
+    return kept if kept == said else f"{kept or 'an exception'} ... (the rest may be values, not kept)"

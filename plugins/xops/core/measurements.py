@@ -67,7 +67,10 @@ class Measurements:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Measurements:
         """Read what :meth:`to_json` wrote."""
-        columns = {name: ColumnFigures(**given) for name, given in document["columns"].items()}
+        columns = {
+            name: ColumnFigures(**{**given, "figures": {key: float(value) for key, value in given["figures"].items()}})
+            for name, given in document["columns"].items()
+        }
         return cls(document["batch"], document["rows"], columns, document["lag"])
 
 
@@ -92,8 +95,11 @@ def _figures(column: ColumnProfile) -> ColumnFigures:
     figures["mean"] = column.mean
     if distinct is None or distinct >= _FEW:
         figures |= {f"quantile_{share}": value for share, value in zip(QUANTILES, quantiles, strict=True)}
-    error = math.sqrt(column.variance / column.values)
-    return ColumnFigures(figures, error, (quantiles[3] - quantiles[1]) / 1.349, shares)
+    error, spread = math.sqrt(column.variance / column.values), (quantiles[3] - quantiles[1]) / 1.349
+    # sums of the greatest numbers are infinite; that says nothing of what is usual
+    return ColumnFigures(
+        figures, error if math.isfinite(error) else 0.0, spread if math.isfinite(spread) else 0.0, shares
+    )
 
 
 def _quantiles(column: ColumnProfile) -> list[float]:

@@ -40,7 +40,7 @@ def sentence(moved: Mapping[str, Any]) -> str:
         return f"{fresh}; one category moved by {moved['most']:.1%}" + (f"; {named}" if named else "")
     parts = ", ".join(f"{part} {change:+.1%}" for part, change in moved["parts"].items())
     outside = f"; {moved['outside']:.1%} of values are outside the reference's range" if moved["outside"] else ""
-    old, new = moved["mean"]
+    old, new = map(float, moved["mean"])  # of the greatest numbers it may be the text "Infinity"
     return f"mean {old:.6g} -> {new:.6g}; values by the reference's parts: {parts}{outside}"
 
 

@@ -20,6 +20,7 @@ PROFILER = "2"  # counts of two versions never add up
 BINS = 2048
 OTHERS = 256  # buckets, by hash, for the categories that have no count of their own
 _NAMES = 256
+_FAR = float(np.finfo(np.float64).max) / 4
 _NAMES_BYTES = 24_000  # so that a column stays below 64 KiB
 
 
@@ -84,7 +85,12 @@ class Grid:
 
     @classmethod
     def over(cls, low: float, high: float, kind: Kind) -> Grid:
-        """Lay bins over the values from ``low`` to ``high``, both inside; whole numbers get bins of their own."""
+        """Lay bins over the values from ``low`` to ``high``, both inside; whole numbers get bins of their own.
+
+        Where no number holds the distance of the two, what is beyond a quarter of the greatest number is outside.
+        """
+        if not math.isfinite(high - low):
+            low, high = max(low, -_FAR), min(high, _FAR)
         whole = kind in (Kind.INTEGER, Kind.DATE)
         if whole and high - low < BINS:
             return cls(low - 0.5, 1.0)

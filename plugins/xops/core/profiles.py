@@ -107,7 +107,8 @@ class ColumnProfile:
         grid = self.spec.grid
         if grid is None:
             return np.zeros(len(edges) + 1, np.int64)
-        places = np.clip(np.rint((edges - grid.low) / grid.step), 0, BINS).astype(np.int64) + 1
+        with np.errstate(over="ignore"):
+            places = np.clip(np.rint((edges - grid.low) / grid.step), 0, BINS).astype(np.int64) + 1
         return np.diff(np.concatenate([[0], self.counts.cumsum()[places - 1], [self.counts.sum()]]))
 
     def quantiles(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:

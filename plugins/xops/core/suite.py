@@ -228,6 +228,26 @@ def refuse_code(suite: Mapping[str, Any]) -> None:
             ) from error
 
 
+def refuse_parameters(suite: Mapping[str, Any]) -> None:
+    """Refuse a suite with a value that a run of Great Expectations is to fill in: nobody here gives any.
+
+    :raises Misconfigured: naming the expectation and the argument.
+    """
+    for expectation in suite["expectations"]:
+        for argument, value in (expectation.get("kwargs") or {}).items():
+            if _has_parameter(value):
+                raise Misconfigured(
+                    f"suite {suite.get('name')}: {expectation['type']} has a $PARAMETER as its {argument}; "
+                    "write the value into the suite"
+                )
+
+
+def _has_parameter(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "$PARAMETER" in value or any(map(_has_parameter, value.values()))
+    return isinstance(value, list) and any(map(_has_parameter, value))
+
+
 def may_run_in_gx(suite: Mapping[str, Any], expectation: Mapping[str, Any]) -> bool:
     """Whether Great Expectations may run an expectation: it pastes the names of a row condition's columns into code."""
     if is_trusted(suite):

@@ -43,8 +43,10 @@ def plan_extreme(question: Question, function: str) -> Plan:
 
     def answer(measured: Measured) -> Answer | None:
         value = measured[extreme]
-        if value is None and column.kind in (Kind.DATE, Kind.TIMESTAMP, Kind.BOOLEAN):
-            return None  # pandas has a null of its own for each of them
+        if column.kind in (Kind.DATE, Kind.TIMESTAMP) and not isinstance(value, dt.date):
+            return None  # pandas has a null of its own; of a time beyond Python's, DuckDB gives the text
+        if value is None and column.kind is Kind.BOOLEAN:
+            return None
         return judge_figure(as_pandas(column, value, nulls=nulls_in(column, measured)), limits)
 
     return Plan((extreme, *whole_column(column)), answer)
@@ -122,8 +124,12 @@ def plan_most_common(question: Question) -> Plan:
     column, wanted, ties = wanted_modes(question)
     values = question.aggregate(f"list({column.sql})", column.present)
     tally = f"list_aggregate({values}, 'histogram')"  # of a column, DuckDB would make it a second scan
-    most = f"list_max(map_values({tally}))"
-    modes = f"list_transform(list_filter(map_entries({tally}), lambda e: e.value = {most}), lambda e: e.key)"
+    # named by lambdas, for what stands within one is computed for each element
+    counted = f"list_transform([{tally}], lambda t: {{'each': map_entries(t), 'most': list_max(map_values(t))}})"
+    modes = (
+        f"list_transform({counted}, lambda t: "
+        "list_transform(list_filter(t.each, lambda e: e.value = t.most), lambda e: e.key))[1]"
+    )
 
     def answer(measured: Measured) -> Answer:
         found = [as_pandas(column, value, nulls=nulls_in(column, measured)) for value in measured[modes] or ()]

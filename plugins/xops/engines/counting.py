@@ -152,6 +152,7 @@ class TextCounter:
 
     def add(self, array: Array) -> None:
         """Count the values of a batch."""
+        array = arrow_values.plain(array)  # a dictionary may hold a null of its own
         hashes, times, _ = arrow_values.hashed(array)
         self._rows += len(array)
         self._nulls += array.null_count
@@ -183,6 +184,7 @@ class FlagCounter:
 
     def add(self, array: Array) -> None:
         """Count the values of a batch."""
+        array = arrow_values.plain(array)
         self._rows += len(array)
         self._nulls += array.null_count
         if self.spec.kind is Kind.BOOLEAN:

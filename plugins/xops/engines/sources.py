@@ -134,9 +134,12 @@ def source_of(rows: Rows) -> Source:
         return ArrowRows(rows)
     if type(rows).__module__.startswith("pandas."):
         try:
-            return ArrowRows(pa.Table.from_pandas(rows, preserve_index=False))
-        except (pa.ArrowException, ValueError) as error:
-            raise Misconfigured(f"a frame of columns of one type each was wanted: {bounded(error)}") from error
+            table = pa.Table.from_pandas(rows, preserve_index=False)
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            said = error.args[1] if len(error.args) > 1 else type(error).__name__  # the first one quotes the value
+            raise Misconfigured(f"a frame of columns of one type each was wanted: {bounded(said)}") from error
+        _refuse_mixed_zones(rows, table.schema)
+        return ArrowRows(table)
     return rows  # type: ignore[return-value]
 
 
@@ -151,6 +154,15 @@ def reading(version: str) -> Iterator[None]:
         if isinstance(error, ConnectionError):
             raise
         raise Misconfigured(f"{version}: its rows could not be read: {bounded(error)}") from error
+
+
+def _refuse_mixed_zones(frame: pd.DataFrame, schema: pa.Schema) -> None:
+    """Refuse what Arrow makes one time zone of; of a column of pandas' own types there is only one."""
+    for place, field in enumerate(schema):
+        if str(field.type).startswith("timestamp") and str(frame.dtypes.iloc[place]) == "object":
+            zoned = {value.tzinfo is not None for value in frame.iloc[:, place].dropna()}
+            if len(zoned) > 1:
+                raise Misconfigured(f"column {field.name}: times with a zone and without; give all of them one")
 
 
 def _only(schema: pa.Schema, columns: Sequence[str]) -> list[Any]:

@@ -64,7 +64,7 @@ def _tables(given: Any, name: str) -> Iterator[pa.Table]:
     elif hasattr(given, "to_dict") and hasattr(given, "iloc"):
         try:
             yield pa.Table.from_pandas(given, preserve_index=False).replace_schema_metadata()
-        except pa.ArrowException as error:
+        except (pa.ArrowException, ValueError, OverflowError) as error:
             raise Misconfigured(f"source {name}: a column of the frame has values of several types") from error
     elif isinstance(given, (Iterator, pa.RecordBatchReader, list, tuple)):
         for some in given:

@@ -1,4 +1,5 @@
 import datetime as dt
+import json
 import math
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from xops.core.anomalies import judge_anomalies
 from xops.core.measurements import QUANTILES, ColumnFigures, Measurements, measure
 from xops.core.profile_spec import BINS, OTHERS, ColumnSpec, Grid, ProfileSpec
 from xops.core.profiles import ColumnProfile, Profile
+from xops.core.strict_json import dumps
 from xops.core.surprise import ADAPTS, LEARNING, expect, limit
 from xops.core.verdict import Outcome
 
@@ -244,3 +246,8 @@ def test_a_limit_is_wider_the_more_is_judged_and_the_less_is_known():
     assert (few < many).all()
     assert few[0] > few[1]
     assert limit(sizes, 1, 1 / 60)[1] / (1 + 3 / 60) == pytest.approx(3.0, abs=0.1)
+
+
+def test_figures_that_are_not_finite_are_the_same_once_they_were_kept():
+    kept = Measurements("b", 1, {"x": ColumnFigures({"mean": math.inf, "null_share": 0.0})})
+    assert Measurements.from_json(json.loads(dumps(kept.to_json()))) == kept

@@ -10,7 +10,7 @@ from xops.core import distances
 from xops.core.chance import chance, share_chance
 from xops.core.drift import DriftRules, compare
 from xops.core.errors import Misconfigured
-from xops.core.movement import movement
+from xops.core.movement import movement, sentence
 from xops.core.profile_spec import ColumnSpec, Grid, Kind, ProfileSpec
 from xops.core.profiles import ColumnProfile, Profile
 from xops.core.verdict import Outcome
@@ -317,3 +317,8 @@ def test_different_bins_and_methods_that_do_not_fit_are_errors():
     origin = sides(of_categories(["JFK"]))
     with pytest.raises(Misconfigured, match="origin holds VARCHAR; wasserstein needs numbers"):
         compare(origin, origin, ["origin"], DriftRules({"origin": "wasserstein"}))
+
+
+def test_a_mean_of_the_greatest_numbers_is_told():
+    told = {"mean": [1.0, "Infinity"], "parts": {"highest tenth": 0.5}, "outside": 0.0}
+    assert sentence(told) == "mean 1 -> inf; values by the reference's parts: highest tenth +50.0%"

@@ -55,7 +55,7 @@ def test_a_suite_that_holds_passes_with_one_finding_an_expectation():
     assert (verdict.check, verdict.subject, verdict.facts) == ("data_test", "nyc.flights@1", {"batch": "b", "rows": 10})
 
 
-@given(st.lists(st.tuples(st.sampled_from([BETWEEN, UNIQUE, COUNT]), st.sampled_from([True, False, None]))))
+@given(st.lists(st.tuples(st.sampled_from([BETWEEN, UNIQUE, COUNT]), st.sampled_from([True, False, None])), min_size=1))
 def test_every_expectation_asked_for_has_its_finding_in_its_place(asked):
     suite = [expectation for expectation, _ in asked]
     said = {True: PASS, False: FAIL, None: UNKNOWN}
@@ -63,6 +63,11 @@ def test_every_expectation_asked_for_has_its_finding_in_its_place(asked):
     assert [finding.check for finding in verdict.findings] == [expectation["type"] for expectation in suite]
     assert [finding.outcome for finding in verdict.findings] == [said[success] for _, success in asked]
     assert verdict.outcome.passes == (bool(asked) and all(success for _, success in asked))
+
+
+def test_a_suite_without_expectations_is_unknown_and_says_so():
+    (finding,) = judge([], []).findings
+    assert (finding.outcome, finding.reason) == (UNKNOWN, "the suite has no expectation")
 
 
 def test_an_expectation_without_a_result_is_unknown():
@@ -119,6 +124,24 @@ def test_an_expectation_that_raised_is_unknown_whatever_else_it_says(exception_i
 def test_an_exception_without_a_message_is_one_all_the_same(message):
     finding = judged(BETWEEN, exception_info=FLAT | {"exception_message": message})
     assert finding.reason == "it could not be measured: an exception without a message"
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("could not convert string to float: 'raw-1'", "could not convert string to float: ... (the rest"),
+        ("Could not convert string 'it's raw' to numeric", "Could not convert string ... (the rest"),
+        ("Out of bounds nanosecond timestamp: 0001-01-01", "Out of bounds nanosecond timestamp: ... (the rest"),
+        ("'raw-1'", "an exception ... (the rest"),
+        ("'<=' not supported between instances of 'str' and 'float'", "'<=' not supported between instances of 'str'"),
+    ],
+)
+def test_a_message_of_pandas_is_kept_up_to_where_it_may_quote_a_value(message, kept):
+    finding = judged(BETWEEN, exception_info=FLAT | {"exception_message": message})
+    assert finding.reason.startswith(f"it could not be measured: {kept}")
+    assert "raw" not in finding.reason
+    ours = judged(BETWEEN, exception_info=FLAT | {"exception_message": message, "exception_traceback": None})
+    assert ours.reason == f"it could not be measured: {message}"
 
 
 def test_what_an_exception_says_is_bounded():

@@ -269,3 +269,14 @@ def test_counts_between_the_references_quantiles_add_up_to_all_values():
     assert quarters == pytest.approx(np.quantile(numbers, [0.25, 0.5, 0.75]), abs=0.1)
     assert column.between(quarters) == pytest.approx([2500] * 4, abs=30)
     assert of_numbers([-5.0, 500.0]).between(quarters).tolist() == [1, 0, 0, 1]
+
+
+def test_bins_hold_together_where_no_number_holds_the_distance_of_the_ends():
+    greatest = float(np.finfo(float).max)
+    grid = Grid.over(-greatest, greatest, Kind.NUMBER)
+    assert np.isfinite(grid.edges).all()
+    assert (np.diff(grid.edges) > 0).all()
+    assert math.isfinite(grid.top - grid.low)
+    spec = ColumnSpec("x", "DOUBLE", grid)
+    column = ColumnProfile(spec, 2, 0, np.bincount([0, BINS + 1], minlength=BINS + 2), low=-greatest, high=greatest)
+    assert column.between(np.array([-greatest, 0, greatest])).tolist() == [1, 0, 0, 1]

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from xops.core.errors import Misconfigured
-from xops.core.suite import PLANNED, compile_expectation, entry_of, may_run_in_gx, refuse_code
+from xops.core.suite import PLANNED, compile_expectation, entry_of, may_run_in_gx, refuse_code, refuse_parameters
 from xops.core.suite_plan import Answer, Column, Kind, columns_of
 
 pytestmark = pytest.mark.unit
@@ -465,3 +465,16 @@ def test_a_suite_with_code_is_refused_unless_it_is_trusted():
 def test_every_planned_expectation_takes_a_batch():
     assert all("batch_id" in one.arguments for one in PLANNED.values())
     assert Column("a", 3, Kind.OTHER).present == "c3 IS NOT NULL"
+
+
+@pytest.mark.parametrize("value", [{"$PARAMETER": "limit"}, [1, {"$PARAMETER": "limit"}], {"a": {"$PARAMETER": "b"}}])
+def test_a_suite_with_a_parameter_is_refused(value):
+    asked = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "i", "max_value": value}}
+    with pytest.raises(Misconfigured, match=r"suite s: \S+ has a \$PARAMETER as its max_value"):
+        refuse_parameters({"name": "s", "expectations": [asked]})
+    refuse_parameters({"expectations": [{"type": "a"}, {"type": "b", "kwargs": {"c": [{"d": 1}, "$PARAMETER"]}}]})
+
+
+def test_a_time_beyond_those_of_python_is_left_to_great_expectations():
+    measured = {"max(": "5881580-07-11 (BC)"}
+    assert answered("column_max_to_be_between", counts(4, 4, by=measured), column="d", max_value="2020-01-01") is None
