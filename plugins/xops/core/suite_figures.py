@@ -43,10 +43,9 @@ def plan_extreme(question: Question, function: str) -> Plan:
 
     def answer(measured: Measured) -> Answer | None:
         value = measured[extreme]
-        if column.kind in (Kind.DATE, Kind.TIMESTAMP) and not isinstance(value, dt.date):
-            return None  # pandas has a null of its own; of a time beyond Python's, DuckDB gives the text
-        if value is None and column.kind is Kind.BOOLEAN:
-            return None
+        wanted = {Kind.DATE: dt.date, Kind.TIMESTAMP: dt.date, Kind.BOOLEAN: bool}.get(column.kind, object)
+        if not isinstance(value, wanted):
+            return None  # pandas has a null of its own for each; of a time beyond Python's, DuckDB gives the text
         return judge_figure(as_pandas(column, value, nulls=nulls_in(column, measured)), limits)
 
     return Plan((extreme, *whole_column(column)), answer)
