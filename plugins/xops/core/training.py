@@ -28,7 +28,7 @@ class TrainingRecord:
     :param labels: the version of the table of labels.
     :param batches: the batches it learned from, in order.
     :param on: the column that joins features and labels.
-    :param target: the labels' column, true or false.
+    :param target: the labels' column.
     :param columns: the columns it was given, in order.
     :param holdout: the rows it was not given.
     :param rows: how many rows it was given.

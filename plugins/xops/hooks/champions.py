@@ -51,6 +51,11 @@ class Trained:
         absent = [column for column in self.record.columns if column not in frame.columns]
         if absent:
             raise Misconfigured(f"{self.name} needs the columns {bounded(', '.join(absent))}, the rows lack them")
+        if not hasattr(self.fitted, "predict_proba"):
+            raise Misconfigured(
+                f"{self.name} is a {type(self.fitted).__name__} without predict_proba; scores are probabilities of a "
+                "classifier of two classes. Other models are judged by checks, with kind"
+            )
         given = np.asarray(self.fitted.predict_proba(frame[list(self.record.columns)]), dtype=float)
         if given.shape != (len(frame), 2):
             raise Misconfigured(f"{self.name} gave shape {given.shape}; ({len(frame)}, 2) was wanted: two classes")

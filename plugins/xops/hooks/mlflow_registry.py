@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from xops.hooks.mlflow_versions import KEY, MANIFEST, MlflowVersions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
 
@@ -28,6 +29,7 @@ class Training:
     :param tags: who asked, code version, data versions; texts.
     :param metrics: finite numbers.
     :param inputs: by role (``features``, ``labels``), the name and the digest of a dataset version.
+    :param files: what the run keeps beside the model, contents by relative path.
     """
 
     model: str
@@ -36,6 +38,7 @@ class Training:
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
     inputs: Mapping[str, tuple[str, str]]
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class MlflowHook(MlflowVersions):
@@ -139,6 +142,8 @@ class MlflowHook(MlflowVersions):
             ]
             client.log_inputs(run_id, inputs)
             experiment = client.get_run(run_id).info.experiment_id
+            if training.files:
+                _log_files(client, run_id, training.files)
         with self.client(retries=0) as client:
             model = client.create_logged_model(experiment, name=training.model, source_run_id=run_id)
         with self.client() as client:
@@ -159,3 +164,13 @@ class MlflowHook(MlflowVersions):
         if known is None:
             raise Unavailable(f"MLflow ({self.conn_id}): a version of {training.model} could not be registered")
         return known
+
+
+def _log_files(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Put files into a run; a retry writes the same ones over them."""
+    with tempfile.TemporaryDirectory(prefix="xops-run-") as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        client.log_artifacts(run_id, folder)

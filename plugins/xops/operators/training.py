@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import Misconfigured
 from xops.core.holdout import Holdout
 from xops.core.training import AskedBy, TrainingRecord
 from xops.hooks import traced
@@ -20,6 +17,7 @@ from xops.operators.evaluation import labelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import pandas as pd
     from airflow.sdk import Context
 
 
@@ -27,23 +25,26 @@ _ANSWERS = "xops.answers"  # the batches of the requests that a training answers
 
 
 class TrainModelOperator(XopsOperator):
-    """Train a binary classifier by a user's function and register it as a candidate.
+    """Train a model by a user's function and register it as a candidate.
 
     It learns from the newest batches that have both features and labels in the published tables, less the holdout.
     Started by an asset event it answers the open retrain requests; when there is none, because the event was doubled
     or late, it is skipped.
 
     :param model: the registered model.
-    :param train: dotted path of the function ``(frame, params) -> fitted``: the frame has ``columns`` and ``target``,
-        the fitted model is scikit-learn's and has ``predict_proba``. It runs in a notebook as well.
+    :param train: the function ``(frame, params) -> fitted`` or its dotted path: the frame has ``columns`` and
+        ``target``, the fitted model is scikit-learn's, LightGBM's or XGBoost's. It may give
+        ``(fitted, {"metrics": {name: number}, "artifacts": {path: text, bytes or Path}})``, which the run then has.
+        It runs in a notebook as well.
     :param features: Iceberg table of features.
-    :param labels: Iceberg table of labels.
+    :param labels: Iceberg table of labels; the features' own when None.
     :param on: the column that joins the two.
-    :param target: the labels' column, true or false.
+    :param target: the labels' column.
     :param columns: the features it is given, in order.
     :param holdout: rows it is not given: :class:`~xops.core.holdout.Holdout` or its arguments.
     :param window: how many batches it learns from, at least 1.
     :param hyperparameters: what the function is given as ``params``, strict JSON (templated).
+    :param seed: of Python's and numpy's chance, and in ``params``; that of ``hyperparameters`` when None.
     :param requirements: pip requirements of the model; those of its library when None.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
@@ -56,15 +57,16 @@ class TrainModelOperator(XopsOperator):
         self,
         *,
         model: str,
-        train: str,
+        train: str | Callable[..., Any],
         features: str,
-        labels: str,
+        labels: str | None = None,
         on: str,
         target: str,
         columns: Sequence[str],
         holdout: Holdout | Mapping[str, Any],
         window: int = 3,
         hyperparameters: Mapping[str, Any] | None = None,
+        seed: int | None = None,
         requirements: Sequence[str] | None = None,
         mlflow_conn_id: str = "mlflow_default",
         iceberg_conn_id: str = "iceberg_default",
@@ -81,6 +83,7 @@ class TrainModelOperator(XopsOperator):
         self.holdout = holdout
         self.window = window
         self.hyperparameters = hyperparameters
+        self.seed = seed
         self.requirements = requirements
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
@@ -109,15 +112,50 @@ class TrainModelOperator(XopsOperator):
         }
 
     def _train(self, hook: Any, key: str, asked_by: AskedBy, answers: list[str]) -> str:
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks import training_code
         from xops.hooks.mlflow_registry import Training
         from xops.hooks.model_formats import requirements_of
+
+        name, function = training_code.function_of(self.train)
+        params = training_code.parameters(self.hyperparameters, self.seed, self.model)
+        frame, record = self._rows(asked_by, f"{name}@{training_code.source_hash(function)}")
+        fitted = training_code.call(
+            name, function, frame[[*self.columns, self.target]].reset_index(drop=True), dict(params)
+        )
+        example = frame[list(self.columns)].head(100)
+        training_code.refuse_unusable(name, fitted.model, example)
+        requirements = list(self.requirements or requirements_of(fitted.model))
+        environment, lock = training_code.environment_of(requirements)
+        own = {"rows": float(len(frame))}
+        if frame[self.target].dtype == bool:
+            own["positive_share"] = float(frame[self.target].mean())
+        training = Training(
+            model=self.model,
+            key=key,
+            params=params | {"window": self.window},
+            tags=record.to_tags()
+            | training_code.code_tags(function)
+            | {_ANSWERS: json.dumps(answers), "xops.environment": environment},
+            metrics=fitted.metrics | own,
+            inputs={
+                "features": (record.features.name, record.features.snapshot),
+                "labels": (record.labels.name, record.labels.snapshot),
+            },
+            files=fitted.files | {"environment.txt": lock},
+        )
+        version = str(hook.train_version(training, fitted.model, example, requirements=requirements))
+        traced.wrote(traced.model_version(self.model, version, self.mlflow_conn_id, self.columns))
+        return version
+
+    def _rows(self, asked_by: AskedBy, code: str) -> tuple[pd.DataFrame, TrainingRecord]:
+        """Read the rows to learn from, and say which they are."""
+        from xops.hooks.iceberg_tables import IcebergHook
 
         if self.window < 1:
             raise Misconfigured(f"{self.model}: a window of at least 1 batch was wanted, found {self.window}")
         lake, holdout = IcebergHook(self.iceberg_conn_id), Holdout.of(self.holdout)
-        function = _function(self.train)
-        features, labels = published_or_refuse(lake, self.features), published_or_refuse(lake, self.labels)
+        features = published_or_refuse(lake, self.features)
+        labels = features if self.labels is None else published_or_refuse(lake, self.labels)
         batches = [batch for batch in lake.batches(features) if batch in lake.batches(labels)][-self.window :]
         if not batches:
             raise Misconfigured(f"{self.model}: {features.name} and {labels.name} have no batch in common")
@@ -127,31 +165,11 @@ class TrainModelOperator(XopsOperator):
             raise Misconfigured(
                 f"{self.model}: {', '.join(batches)} have no labelled row outside the holdout; nothing to train on"
             )
-        params = dict(self.hyperparameters or {})
-        fitted = function(frame[[*self.columns, self.target]].reset_index(drop=True), params)
-        if not hasattr(fitted, "predict_proba"):
-            raise Misconfigured(
-                f"{self.train} gave {type(fitted).__name__}; a classifier with predict_proba was wanted"
-            )
-        source = hashlib.sha256(inspect.getsource(inspect.getmodule(function) or function).encode()).hexdigest()
         record = TrainingRecord(
             features=features, labels=labels, batches=tuple(batches), on=self.on, target=self.target,
-            columns=tuple(self.columns), holdout=holdout, rows=len(frame), asked_by=asked_by,
-            code=f"{self.train}@{source[:12]}",
+            columns=tuple(self.columns), holdout=holdout, rows=len(frame), asked_by=asked_by, code=code,
         )  # fmt: skip
-        training = Training(
-            model=self.model,
-            key=key,
-            params=params | {"window": self.window},
-            tags=record.to_tags() | {_ANSWERS: json.dumps(answers)},
-            metrics={"rows": float(len(frame)), "positive_share": float(frame[self.target].mean())},
-            inputs={"features": (features.name, features.snapshot), "labels": (labels.name, labels.snapshot)},
-        )
-        requirements = list(self.requirements or requirements_of(fitted))
-        example = frame[list(self.columns)].head(100)
-        version = str(hook.train_version(training, fitted, example, requirements=requirements))
-        traced.wrote(traced.model_version(self.model, version, self.mlflow_conn_id, self.columns))
-        return version
+        return frame, record
 
 
 def _asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> AskedBy:
@@ -161,14 +179,3 @@ def _asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> Aske
     if kind in ("asset_triggered", "scheduled") and still_open:
         return AskedBy.DRIFT
     return AskedBy.CALENDAR if kind == "scheduled" else AskedBy.MANUAL
-
-
-def _function(path: str) -> Callable[..., Any]:
-    module, _, name = path.rpartition(".")
-    try:
-        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except Exception as error:
-        raise Misconfigured(f"training function {path}: it cannot be imported: {bounded(repr(error))}") from error
-    if not callable(function):
-        raise Misconfigured(f"training function {path}: a function was wanted, found {type(function).__name__}")
-    return function
