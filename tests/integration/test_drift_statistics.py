@@ -140,8 +140,11 @@ CORPUS = {
     "mostly zero": lambda random, n: np.where(random.random(n) < 0.8, 0.0, random.gamma(2, 1, n)),
     "constant": lambda _, n: np.full(n, 3.7),
     "cents": lambda random, n: np.round(random.lognormal(3, 1, n), 2),
+    "exponential": lambda random, n: random.exponential(size=n),
+    "heavy outliers": lambda random, n: random.normal(size=n) * np.where(random.random(n) < 0.001, 1000, 1),
+    "a tail to the left": lambda random, n: 100 - random.pareto(1.5, n),
 }
-CASES = [(shape, move, size) for shape in CORPUS for move in MOVES for size in (3, 20, 1000, 20_000)]
+CASES = [(shape, move, size) for shape in CORPUS for move in MOVES for size in (3, 30, 300, 1000, 20_000)]
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +179,7 @@ def measured():
                     distances.wasserstein(*ours),
                     wasserstein_stat_test.func(*pair, ColumnType.Numerical, 0.1),
                 ),
+                "within": distances.wasserstein_within(*ours),
                 "psi": (distances.psi(*ours), psi_stat_test.func(*pair, ColumnType.Numerical, 0.1)),
                 "many": len({*first}) > 20,  # else Evidently counts each value
             }
@@ -192,20 +196,24 @@ def test_psi_is_evidentlys_where_the_bins_are_the_same(measured):
     } == {}
 
 
-def test_wasserstein_is_evidentlys_to_the_width_of_a_bin(measured):
-    """A bin is a few thousandths of the deviation wide, but for tails so long that few values make the range."""
+OPEN = {("longer tail", "mirrored"): 5e-4, ("longest tail", "mirrored"): 5e-4}  # one bin holds a great part
+
+
+def test_wasserstein_is_evidentlys_to_one_in_ten_thousand_and_no_verdict_flips(measured):
+    """But where one bin of a very long tail holds a great part: bins are finer only about 0, or the end next to it."""
+    wrong = {}
     for (name, size), found in measured.items():
         ours, (theirs, drifted) = found["wasserstein"]
-        shape = name.partition("/")[0]
-        within = 0.02 if shape in ("longer tail", "longest tail") else 3e-3
-        assert ours == pytest.approx(theirs, abs=within, rel=1e-4), (name, size)
-        assert (ours >= 0.1) == drifted or abs(theirs - 0.1) < within, (name, size)
+        shape, _, move = name.partition("/")
+        within = 2e-3 if shape == "a tail to the left" else OPEN.get((shape, move), 1e-4)
+        if ours != pytest.approx(theirs, abs=within, rel=1e-4) or (ours >= 0.1) != drifted:
+            wrong[name, size] = float(ours), float(theirs)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("shape", ["normal", "integers", "wide integers", "constant", "cents"])
-def test_wasserstein_of_many_rows_is_evidentlys_to_one_in_ten_thousand(measured, shape):
-    for (name, size), found in measured.items():
-        if name.startswith(f"{shape}/") and size == 20_000:
-            ours, (theirs, drifted) = found["wasserstein"]
-            assert ours == pytest.approx(theirs, abs=1e-4, rel=1e-4), name
-            assert (ours >= 0.1) == drifted, name
+def test_wasserstein_by_rows_lies_within_the_bounds_that_the_profiles_tell(measured):
+    for case, found in measured.items():
+        (ours, least, most), theirs = found["within"], found["wasserstein"][1][0]
+        slack = 1e-9 + 1e-7 * theirs
+        assert least - slack <= theirs <= most + slack, case
+        assert least <= ours <= most, case

@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from xops.core.profile_spec import BINS, Kind
+from xops.core.profile_spec import BINS, Grid
 from xops.core.profiles import ColumnProfile
+from xops.core.transport import area
 
 _COARSE = 64  # bins of the grid that make one where few bins are wanted: 32 of them
 _FEW = 5  # different values up to which Evidently takes a number for a category
@@ -20,13 +21,30 @@ Shares = NDArray[np.float64]
 def wasserstein(reference: ColumnProfile, current: ColumnProfile) -> float:
     """Give the first Wasserstein distance over the reference's standard deviation (at least 0.001), from 0 on.
 
-    Between the edges of a bin its values are taken as spread evenly, but for whole numbers with a bin each, where the
-    distance is exact; below and above the grid it is exact from sums, where one side is ahead of the other throughout.
-    As Evidently's ``wasserstein``, scipy's distance over numpy's std.
+    As Evidently's ``wasserstein``, scipy's distance over numpy's std. See :func:`wasserstein_within` for its error.
     """
-    grid = reference.spec.grid
-    if grid is None:
-        return math.nan
+    return wasserstein_within(reference, current)[0]
+
+
+def wasserstein_within(reference: ColumnProfile, current: ColumnProfile) -> tuple[float, float, float]:
+    """Give :func:`wasserstein`, and the least and the greatest that it may be, given all that the profiles hold.
+
+    A profile without sums has no bounds (they are the distance itself): between the edges of a bin its values are
+    taken as spread evenly, and below and above the grid they count by their sums.
+    """
+    if reference.spec.grid is None:
+        return math.nan, math.nan, math.nan
+    deviation = max(math.sqrt(reference.variance), _LEAST_STD)
+    if len(reference.sums) and len(current.sums):
+        with np.errstate(all="ignore"):  # of numbers near the greatest there is
+            found = area(reference, current)
+        if math.isfinite(found.most):
+            return found.about / deviation, found.least / deviation, found.most / deviation
+    apart = _spread_evenly(reference, current, reference.spec.grid) / deviation
+    return apart, apart, apart
+
+
+def _spread_evenly(reference: ColumnProfile, current: ColumnProfile, grid: Grid) -> float:
     steps = [side.counts.cumsum()[:-1] / side.values for side in (current, reference)]
     ahead = steps[0] - steps[1]
     left, right = np.abs(ahead[:-1]), np.abs(ahead[1:])
@@ -34,21 +52,18 @@ def wasserstein(reference: ColumnProfile, current: ColumnProfile) -> float:
     crosses = (ahead[:-1] * ahead[1:] < 0) & (not (_is_whole(reference) and _is_whole(current)))
     inside = grid.step * np.where(crosses, (left * left + right * right) / (2 * total), (left + right) / 2).sum()
     above = current.beyond / current.values - reference.beyond / reference.values
-    below = [_below(side) / side.values for side in (current, reference)]
-    apart = inside + abs(above) + abs(below[0] - below[1])
-    return float(apart / max(math.sqrt(reference.variance), _LEAST_STD))
+    below = [_below(side, grid) / side.values for side in (current, reference)]
+    return float(inside + abs(above) + abs(below[0] - below[1]))
 
 
 def _is_whole(side: ColumnProfile) -> bool:
     """Tell whether each bin holds one whole number; a sum that is no whole number tells of others among them."""
-    whole = side.spec.kind in (Kind.INTEGER, Kind.DATE) and side.spec.grid is not None and side.spec.grid.step == 1
-    return whole and float(side.first + side.values * side.spec.origin).is_integer()
+    return side.spec.whole and float(side.first + side.values * side.spec.origin).is_integer()
 
 
-def _below(side: ColumnProfile) -> float:
+def _below(side: ColumnProfile, grid: Grid) -> float:
     """Give how far the values below the grid are from its start, summed; from what the other sums leave over."""
-    grid = side.spec.grid
-    if grid is None or not side.counts[0]:
+    if not side.counts[0]:
         return 0.0
     middles = grid.low + grid.step * (np.arange(BINS) + 0.5) - side.spec.origin
     held = float(side.counts[1:-1] @ middles) + side.beyond + float(side.counts[-1]) * (grid.top - side.spec.origin)

@@ -20,7 +20,10 @@ from xops.core.profile_spec import BINS, ColumnSpec, Kind, ProfileSpec
 from xops.core.strict_json import plain
 
 Counts = NDArray[np.int64]
-_PACKED = ("counts", "at_edges", "sketch")
+Sums = NDArray[np.float64]
+_COUNTS = ("counts", "at_edges", "near")
+_SUMS = ("sums", "near_sums")
+_PACKED = (*_COUNTS, *_SUMS, "sketch")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,9 @@ class ColumnProfile:
     :param beyond: the sum of (value - top of the grid) over the finite values above it.
     :param at_edges: counts between the spec's further edges.
     :param sketch: of the different values; None when it was not made.
+    :param sums: by bin, the sum of its values' distances from its start, in bins; empty where they were not summed.
+    :param near: counts in the finer cells about the grid's centre: left of it from the centre on, then right of it.
+    :param near_sums: by finer cell, the sum of its values' distances from the centre, in bins.
     """
 
     spec: ColumnSpec
@@ -57,12 +63,15 @@ class ColumnProfile:
     beyond: float = 0.0
     at_edges: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
     sketch: bytes | None = None
+    sums: Sums = field(default_factory=lambda: np.zeros(0))
+    near: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    near_sums: Sums = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        for name in ("counts", "at_edges"):
-            counts = np.array(getattr(self, name), np.int64)
-            counts.setflags(write=False)
-            object.__setattr__(self, name, counts)
+        for name in (*_COUNTS, *_SUMS):
+            array = np.array(getattr(self, name), np.int64 if name in _COUNTS else np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     @property
     def values(self) -> int:
@@ -139,19 +148,22 @@ class ColumnProfile:
             self.beyond + other.beyond,
             self.at_edges + other.at_edges,
             distinct.union(self.sketch, other.sketch),
+            self.sums + other.sums,
+            self.near + other.near,
+            self.near_sums + other.near_sums,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON, without its spec."""
         given = {name: plain(getattr(self, name)) for name in self.__slots__ if name not in ("spec", *_PACKED)}
-        arrays = {name: _pack(getattr(self, name).astype("<i8").tobytes()) for name in ("counts", "at_edges")}
+        arrays = {name: _pack(getattr(self, name).astype(_type(name)).tobytes()) for name in (*_COUNTS, *_SUMS)}
         return given | arrays | {"sketch": None if self.sketch is None else _pack(self.sketch)}
 
     @classmethod
     def from_json(cls, spec: ColumnSpec, document: Mapping[str, Any]) -> ColumnProfile:
         """Read what :meth:`to_json` wrote."""
         sums = {name: float(document[name]) for name in ("first", "second", "beyond")}
-        arrays = {name: np.frombuffer(_unpack(document[name]), "<i8") for name in ("counts", "at_edges")}
+        arrays = {name: np.frombuffer(_unpack(document[name]), _type(name)) for name in (*_COUNTS, *_SUMS)}
         sketch = None if document["sketch"] is None else _unpack(document["sketch"])
         return cls(spec, **{**document, **sums, **arrays, "sketch": sketch})
 
@@ -221,6 +233,10 @@ class Profile:
             document["rows"],
             tuple(ColumnProfile.from_json(column, found) for column, found in columns),
         )
+
+
+def _type(name: str) -> str:
+    return "<i8" if name in _COUNTS else "<f8"
 
 
 def _pack(content: bytes) -> str:

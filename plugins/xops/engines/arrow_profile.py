@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ABOUT = b"xops.profile"
-_TYPES = {"counts": "list", "at_edges": "list", "sketch": "binary"}
+_TYPES = {
+    "counts": "list",
+    "at_edges": "list",
+    "near": "list",
+    "sums": "reals",
+    "near_sums": "reals",
+    "sketch": "binary",
+}
 _REALS = ("low", "high", "first", "second", "beyond")
 
 
@@ -27,7 +34,7 @@ def to_arrow(profile: Profile) -> pa.Table:
     import pyarrow as pa
 
     about = {"versions": list(profile.versions), "spec": profile.spec.to_json(), "rows": profile.rows}
-    types = {"list": pa.list_(pa.int64()), "binary": pa.binary()}
+    types = {"list": pa.list_(pa.int64()), "reals": pa.list_(pa.float64()), "binary": pa.binary()}
     schema = [pa.field("column", pa.string()), pa.field("type", pa.string())]
     kinds = {name: types[_TYPES[name]] if name in _TYPES else pa.float64() for name in (*_TYPES, *_REALS)}
     schema += [pa.field(name, kinds.get(name, pa.int64())) for name in _fields()]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xops.core import distinct
-from xops.core.profile_spec import BINS, OTHERS, ColumnSpec, Kind
+from xops.core.profile_spec import BINS, CELLS, NEAR, OTHERS, ColumnSpec, Kind, cells_of
 from xops.core.profiles import ColumnProfile
 from xops.core.value_hash import Hashes, hash_numbers, hash_strings
 from xops.engines import arrow_values
@@ -22,6 +22,8 @@ _KEPT = 65_536
 _TOP_NAMES = 256
 _MANY = 10_000  # different texts from which on only the most frequent few get a count of their own
 _FEW = 32
+_STARTS = np.arange(-1.0, BINS + 1)  # of the slots, in bins from the grid's start
+_MIDDLES = _STARTS + 0.5
 
 
 class ColumnCounter(Protocol):
@@ -57,20 +59,28 @@ class NumberCounter:
         self._rows = self._nulls = self._nan = self._above_all = self._below_all = 0
         self._first = self._second = self._beyond = 0.0
         self._counts = np.zeros(spec.slots, np.int64)
+        self._sums = np.zeros(spec.slots)
+        cells = 2 * CELLS if spec.grid and not spec.whole else 0
+        self._near, self._near_sums = np.zeros(cells, np.int64), np.zeros(cells)
         self._at_edges = np.zeros(max(len(spec.edges) - 1, 0), np.int64)
         self._seen = distinct.nothing() if sketched and spec.grid and spec.grid.step != 1 else None
 
     def add(self, array: Array) -> None:
         """Count the values of a batch."""
         values, scale = arrow_values.numbers(array)
+        middles = self.spec.whole and scale == 1 and values.dtype.kind in "iu"
         self._rows += len(array)
         self._nulls += len(array) - len(values)
         with np.errstate(all="ignore"):  # numbers near the greatest there is are counted above all bins
             for start in range(0, len(values), _BLOCK):
                 block = values[start : start + _BLOCK].astype(np.float64, copy=False)
-                self._add(block if scale == 1 else block * scale)
+                self._add(block if scale == 1 else block * scale, middles=middles)
 
-    def _add(self, values: NDArray[np.float64]) -> None:
+    def _add(self, values: NDArray[np.float64], *, middles: bool) -> None:
+        """Count.
+
+        :param middles: whether each value is known to lie in the middle of its bin.
+        """
         low, high = float(values.min()), float(values.max())
         if not math.isfinite(low) or not math.isfinite(high):
             values = self._finite(values)
@@ -84,20 +94,46 @@ class NumberCounter:
         scaled = values - grid.low
         scaled *= 1 / grid.step
         if low < grid.low or high >= grid.top:
-            np.clip(np.floor(scaled, out=scaled), -1, BINS, out=scaled)
+            places = np.clip(np.floor(scaled), -1, BINS).astype(np.intp)
             self._beyond += float((values[values > grid.top] - grid.top).sum())
             self._moments(values - self.spec.origin, 1.0)
-            places = scaled.astype(np.intp)
+            scaled[(places < 0) | (places == BINS)] = 0.0
         else:
             places = scaled.astype(np.intp)
-            scaled -= BINS // 2
-            self._moments(scaled, grid.step)
+            self._moments(scaled - BINS // 2, grid.step)
         places += 1
-        self._counts += np.bincount(places, minlength=BINS + 2)
+        counts = np.bincount(places, minlength=BINS + 2)
+        self._counts += counts
+        if middles:
+            self._sums += counts * _MIDDLES
+        else:
+            self._sums += np.bincount(places, scaled, BINS + 2)
+        if not self.spec.whole:
+            self._add_near(scaled, places, counts, grid.centre)
         if len(self._at_edges):
             self._at_edges += np.histogram(values, self.spec.edges)[0]
         if self._seen is not None:
             distinct.mark(self._seen, hash_numbers(values))
+
+    def _add_near(
+        self, scaled: NDArray[np.float64], places: NDArray[np.intp], counts: NDArray[np.intp], centre: int
+    ) -> None:
+        """Count the values near the centre in finer cells.
+
+        :param scaled: the values, in bins from the grid's start.
+        :param places: their slots.
+        :param counts: how many there are in each slot.
+        """
+        start, end = max(centre - NEAR, 0) + 1, min(centre + NEAR, BINS) + 1
+        held = int(counts[start:end].sum())
+        if not held:
+            return
+        if held < len(scaled):
+            scaled = scaled.take(np.flatnonzero((places >= start) & (places < end)))
+        apart = scaled - centre
+        cells = cells_of(apart)
+        self._near += np.bincount(cells, minlength=2 * CELLS)
+        self._near_sums += np.bincount(cells, apart, 2 * CELLS)
 
     def _finite(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         self._nan += int(np.count_nonzero(np.isnan(values)))
@@ -135,6 +171,9 @@ class NumberCounter:
             beyond=self._beyond,
             at_edges=self._at_edges,
             sketch=None if self._seen is None else distinct.packed(self._seen),
+            sums=(self._sums - self._counts * _STARTS[: self.spec.slots])[1:-1],
+            near=self._near,
+            near_sums=self._near_sums,
         )
 
 

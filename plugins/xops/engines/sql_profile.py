@@ -41,8 +41,8 @@ _VALUES = {
 
 
 def profiler(sample: Sequence[Any]) -> str:
-    """Give the version of the counting here: ours, and what PostgreSQL's hashes gave for ``SAMPLE``."""
-    return f"{PROFILER}-postgres-{'-'.join(f'{int(part) & (2**64 - 1):x}' for part in sample)}"
+    """Give the version of the counting here: ours, without sums by bin, and what PostgreSQL gave for ``SAMPLE``."""
+    return f"{PROFILER}-postgres-unsummed-{'-'.join(f'{int(part) & (2**64 - 1):x}' for part in sample)}"
 
 
 def value(place: int, type_name: str) -> exp.Expr:

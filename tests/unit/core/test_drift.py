@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,40 @@ def test_wasserstein_equals_scipys_to_one_in_ten_thousand_and_flips_no_verdict(s
     got = distances.wasserstein(*both(old, new))
     assert got == pytest.approx(wanted, abs=1e-4, rel=1e-4)
     assert (got >= 0.1) == (wanted >= 0.1)
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_wasserstein_of_profiles_without_sums_is_scipys_to_the_width_of_a_bin(name):
+    old = RANDOM.normal(size=20_000)
+    pair = [replace(side, sums=[], near=[], near_sums=[]) for side in both(old, SHIFTS[name](old))]
+    wanted = stats.wasserstein_distance(old, SHIFTS[name](old)) / old.std()
+    found = distances.wasserstein_within(*pair)
+    assert found == pytest.approx([wanted] * 3, abs=3e-4, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", ["pareto", "two-sided", "to the left", "heaped"])
+@pytest.mark.parametrize("size", [30, 500, 20_000])
+def test_wasserstein_by_rows_lies_within_the_bounds(shape, size):
+    random = np.random.default_rng([size, 1])
+    draw = {
+        "pareto": lambda: random.pareto(1.1, size),
+        "two-sided": lambda: random.standard_cauchy(size),
+        "to the left": lambda: 100 - random.pareto(1.5, size),
+        "heaped": lambda: np.round(random.lognormal(0, 2, size)),
+    }[shape]
+    for _ in range(3):
+        old, again = draw(), draw()
+        for new in (again, again[: size // 3] + 0.09 * old.std(), 2 * old.mean() - again):
+            wanted = stats.wasserstein_distance(old, new) / old.std()
+            about, least, most = distances.wasserstein_within(*both(old, new))
+            assert least * (1 - 1e-7) - 1e-9 <= wanted <= most * (1 + 1e-7) + 1e-9
+            assert about == pytest.approx(wanted, abs=6e-3)
+
+
+def test_wasserstein_of_numbers_further_apart_than_a_double_reaches_is_no_less_than_the_limit():
+    with np.errstate(all="ignore"):
+        pair = both(np.linspace(1e308, 1.1e308, 30), np.full(30, -1.7e308))
+        assert not distances.wasserstein(*pair) < 0.1
 
 
 def test_wasserstein_of_a_constant_divides_by_the_least_deviation():

@@ -8,7 +8,20 @@ from hypothesis import strategies as st
 
 from xops.core import distinct
 from xops.core.errors import Misconfigured
-from xops.core.profile_spec import BINS, OTHERS, ColumnSpec, Grid, Kind, ProfileSpec, comparable, kind_of
+from xops.core.profile_spec import (
+    BINS,
+    CELLS,
+    NEAR,
+    OTHERS,
+    ColumnSpec,
+    Grid,
+    Kind,
+    ProfileSpec,
+    cell_edges,
+    cells_of,
+    comparable,
+    kind_of,
+)
 from xops.core.profiles import ColumnProfile, Profile, profile_digest, together
 from xops.core.strict_json import dumps
 from xops.core.value_hash import hash_strings
@@ -22,6 +35,9 @@ def of_numbers(values, spec=DELAY, *, nulls=0, nan=0, infinite=(0, 0), sketch=No
     """Count values as an engine would."""
     values = np.asarray(values, float)
     places = np.clip(np.floor((values - spec.grid.low) / spec.grid.step), -1, BINS).astype(int) + 1
+    start = (values - spec.grid.low) / spec.grid.step
+    inside = (places > 0) & (places <= BINS)
+    apart = (start - spec.grid.centre)[inside & (np.abs(start - spec.grid.centre) < NEAR)]
     ends = [*np.nextafter(spec.edges[:-1], -np.inf), *spec.edges[-1:]]
     return ColumnProfile(
         spec,
@@ -37,6 +53,9 @@ def of_numbers(values, spec=DELAY, *, nulls=0, nan=0, infinite=(0, 0), sketch=No
         beyond=float(np.maximum(values - spec.grid.top, 0).sum()),
         at_edges=np.diff([np.count_nonzero(values <= end) for end in ends]) if ends else np.zeros(0, int),
         sketch=sketch,
+        sums=np.bincount(places[inside] - 1, (start - places + 1)[inside], BINS),
+        near=np.bincount(cells_of(apart), minlength=2 * CELLS),
+        near_sums=np.bincount(cells_of(apart), apart, 2 * CELLS),
     )
 
 
@@ -78,6 +97,9 @@ def test_profiles_add_up_in_any_order(first, second, third):
     assert (one.versions, one.rows, one.digest) == (other.versions, other.rows, other.digest)
     for mine, theirs in zip(one.columns, other.columns, strict=True):
         assert np.array_equal(mine.counts, theirs.counts)
+        assert np.array_equal(mine.near, theirs.near)
+        assert mine.sums == pytest.approx(theirs.sums, abs=1e-9)
+        assert mine.near_sums == pytest.approx(theirs.near_sums, abs=1e-9)
         assert (mine.rows, mine.nulls, mine.values, mine.low, mine.high) == (
             theirs.rows, theirs.nulls, theirs.values, theirs.low, theirs.high,
         )  # fmt: skip
@@ -150,7 +172,10 @@ def test_a_column_takes_at_most_64_kib_whatever_the_data():
     most = np.full(text.slots, 10**12)
     column = ColumnProfile(text, 10**15, 0, most, sketch=sketch_of(range(9)))
     assert len(dumps(column.to_json())) + len(dumps(ProfileSpec((text,)).to_json())) <= 65_536
-    line = ColumnProfile(DELAY, 10**15, 0, np.full(DELAY.slots, 10**12), sketch=sketch_of(range(9)))
+    random = np.random.default_rng(0)
+    counts, near = (random.integers(0, 10**9, size) for size in (DELAY.slots, 2 * CELLS))
+    sums = {"sums": random.random(BINS), "near_sums": random.random(2 * CELLS)}
+    line = ColumnProfile(DELAY, 10**15, 0, counts, sketch=sketch_of(range(60_000)), near=near, **sums)
     assert len(dumps(line.to_json())) <= 65_536
     assert "x" * 100_000 not in text.names
 
@@ -185,6 +210,14 @@ def test_numbers_of_any_sort_share_bins_and_times_do_only_with_the_same_zone():
     assert not comparable("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
     assert not comparable("VARCHAR", "DOUBLE")
     assert not comparable("DATE", "TIMESTAMP")
+
+
+def test_a_finer_cell_lies_within_one_bin_and_an_edge_belongs_to_one():
+    edges = cell_edges()
+    assert (len(edges), edges[0], edges[-1]) == (CELLS + 1, 0, NEAR)
+    assert {*range(NEAR + 1)} <= {*edges.tolist()}
+    assert cells_of(edges[:-1]).tolist() == list(range(CELLS, 2 * CELLS))
+    assert cells_of(-edges[1:]).tolist() == list(range(CELLS))
 
 
 @pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.INTEGER])
