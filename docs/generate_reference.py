@@ -50,6 +50,7 @@ SETTINGS = (
     "checks/battery/behaviour.py:Change",
     "checks/battery/resources.py:Resources",
     "checks/battery/explanation.py:Explanation",
+    "checks/battery/training_data.py:TrainingData",
 )
 DOCUMENTS = (
     "core/versions.py:DataVersion",

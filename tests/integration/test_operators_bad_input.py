@@ -776,6 +776,7 @@ def test_checks_of_the_battery_are_put_to_rows_that_nobody_trained_on(run, promo
     assert seen["columns"] == ["day", "distance", "id", "late"]
     assert finding["observed"] > 0.6
     assert {"champion", "manifest", "features", "held_out_rows"} <= verdict["facts"].keys()
+    assert verdict["facts"]["training_data"]["rows"] == seen["trained_on"]
 
 
 def test_one_check_alone_is_filed_under_its_name_and_its_defect_is_no_pass(fails, trained):

@@ -73,6 +73,7 @@ class _ExamOperator(CheckOperator):
         self,
         candidate: Trained,
         champion: Trained | None,
+        store: EvidenceStore,
         *,
         kind: str,
         columns: Sequence[str],
@@ -81,8 +82,10 @@ class _ExamOperator(CheckOperator):
     ) -> Exam:
         """Make the exam of the held-out rows, which both models' training rows are compared with by key."""
         from xops.checks.battery.exam import Exam, Kind
+        from xops.checks.battery.training_data import FACTS, known_of
 
         record = candidate.record
+        tests = {batch: store.latest("data_test", record.features.table, batch) for batch in record.batches}
         frame = self.held_out(candidate, champion, [*columns, *sensitive]).reset_index(drop=True)
         return Exam(
             frame=frame,
@@ -93,7 +96,9 @@ class _ExamOperator(CheckOperator):
             groups=frame[record.holdout.by].to_numpy(),
             key=(record.on,),
             sensitive=tuple(sensitive),
-            facts=facts | {"features": record.features.name, "labels": record.labels.name},
+            facts=facts
+            | {"features": record.features.name, "labels": record.labels.name}
+            | {FACTS: known_of(record.features.name, record.rows, tests)},
         )
 
     def _contender(self, trained: Trained) -> Contender:
@@ -171,7 +176,7 @@ class EvaluateModelOperator(_ExamOperator):
         if not self.checks:
             return _with_report(self._by_area(candidate, champion, facts), candidate)
         exam = self.exam(
-            candidate, champion, kind=self.kind, columns=self.columns, sensitive=self.sensitive, facts=facts
+            candidate, champion, store, kind=self.kind, columns=self.columns, sensitive=self.sensitive, facts=facts
         )
         return _with_report(judge(exam, self.checks, facts={CURVES: curves_of(exam)}), candidate)
 
@@ -235,7 +240,7 @@ class CheckModelOperator(_ExamOperator):
 
         candidate, champion, facts = self.contenders(self.candidate)
         exam = self.exam(
-            candidate, champion, kind=self.kind, columns=self.columns, sensitive=self.sensitive, facts=facts
+            candidate, champion, store, kind=self.kind, columns=self.columns, sensitive=self.sensitive, facts=facts
         )
         return _with_report(judge(exam, [self.check], name=name_of(self.check), facts={}), candidate)
 
