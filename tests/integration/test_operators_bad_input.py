@@ -779,6 +779,21 @@ def test_checks_of_the_battery_are_put_to_rows_that_nobody_trained_on(run, promo
     assert verdict["facts"]["training_data"]["rows"] == seen["trained_on"]
 
 
+def test_a_check_of_the_battery_is_given_the_rows_that_the_candidate_learned_from(run, trained):
+    seen = []
+
+    def look(exam):
+        seen.append(
+            (set(exam.candidate.learned.frame["id"]), set(exam.frame["id"]), len(exam.candidate.learned.target))
+        )
+        return [Finding("look", "m", Outcome.PASS, 1, 1)]
+
+    run(CheckModelOperator(task_id="check", candidate=trained.candidates[0], check=look))
+    ((learned, held_out, targets),) = seen
+    assert len(learned) == targets > len(held_out) > 0
+    assert learned & held_out == set()
+
+
 def test_one_check_alone_is_filed_under_its_name_and_its_defect_is_no_pass(fails, trained):
     operator = CheckModelOperator(task_id="check", candidate=trained.candidates[0], check=it_breaks)
     assert "the check broke: ArithmeticError('divided by nothing')" in fails(operator)

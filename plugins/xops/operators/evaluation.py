@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from xops.checks.battery.check import Check
-    from xops.checks.battery.exam import Contender, Exam
+    from xops.checks.battery.exam import Contender, Exam, Learned
     from xops.core.verdict import Verdict
     from xops.core.versions import DataVersion
     from xops.hooks.champions import Trained
@@ -53,10 +53,13 @@ class _ExamOperator(CheckOperator):
         }
         return candidate, champion, facts
 
-    def held_out(self, candidate: Trained, champion: Trained | None, columns: Sequence[str] = ()) -> pd.DataFrame:
-        """Read the rows held out of the candidate's window: the features of both, the holdout's column, the target.
+    def window(
+        self, candidate: Trained, champion: Trained | None, columns: Sequence[str] = ()
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Read the candidate's window: the features of both, the holdout's column, the target.
 
         :param columns: others to read where the table has them; a check says what it lacks.
+        :returns: the rows held out, and those that the candidate learned from.
         """
         from xops.hooks.iceberg_tables import IcebergHook
 
@@ -67,7 +70,8 @@ class _ExamOperator(CheckOperator):
             [*{*record.columns, *(champion.record.columns if champion else ()), *there, record.holdout.by}],
             on=record.on, target=record.target,
         )  # fmt: skip
-        return frame[record.holdout.mask(frame[record.holdout.by].to_numpy())]
+        held_out = record.holdout.mask(frame[record.holdout.by].to_numpy())
+        return frame[held_out].reset_index(drop=True), frame[~held_out].reset_index(drop=True)
 
     def exam(
         self,
@@ -81,17 +85,17 @@ class _ExamOperator(CheckOperator):
         facts: dict[str, Any],
     ) -> Exam:
         """Make the exam of the held-out rows, which both models' training rows are compared with by key."""
-        from xops.checks.battery.exam import Exam, Kind
+        from xops.checks.battery.exam import Exam, Kind, Learned
         from xops.checks.battery.training_data import FACTS, known_of
 
         record = candidate.record
         tests = {batch: store.latest("data_test", record.features.table, batch) for batch in record.batches}
-        frame = self.held_out(candidate, champion, [*columns, *sensitive]).reset_index(drop=True)
+        frame, learned = self.window(candidate, champion, [*columns, *sensitive])
         return Exam(
             frame=frame,
             target=frame[record.target].to_numpy(),
             kind=Kind(kind),
-            candidate=self._contender(candidate),
+            candidate=self._contender(candidate, Learned(learned, learned[record.target].to_numpy())),
             champion=self._contender(champion) if champion else None,
             groups=frame[record.holdout.by].to_numpy(),
             key=(record.on,),
@@ -101,7 +105,7 @@ class _ExamOperator(CheckOperator):
             | {FACTS: known_of(record.features.name, record.rows, tests)},
         )
 
-    def _contender(self, trained: Trained) -> Contender:
+    def _contender(self, trained: Trained, learned: Learned | None = None) -> Contender:
         from xops.checks.battery.exam import Contender, row_hashes
         from xops.hooks.iceberg_tables import IcebergHook
 
@@ -111,7 +115,7 @@ class _ExamOperator(CheckOperator):
         )
         frame = rows.to_pandas(date_as_object=False)
         seen = frame[~record.holdout.mask(frame[record.holdout.by].to_numpy())]
-        return Contender(trained.name, trained.fitted, record.columns, row_hashes(seen, [record.on]))
+        return Contender(trained.name, trained.fitted, record.columns, row_hashes(seen, [record.on]), learned)
 
 
 class EvaluateModelOperator(_ExamOperator):
@@ -181,7 +185,7 @@ class EvaluateModelOperator(_ExamOperator):
         return _with_report(judge(exam, self.checks, facts={CURVES: curves_of(exam)}), candidate)
 
     def _by_area(self, candidate: Trained, champion: Trained | None, facts: dict[str, Any]) -> Verdict:
-        record, frame = candidate.record, self.held_out(candidate, champion)
+        record, (frame, _) = candidate.record, self.window(candidate, champion)
         return judge_candidate(
             frame[record.target].to_numpy(dtype=bool),
             candidate.scores(frame),
