@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import uuid
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 KILLS = int(os.environ.get("XOPS_KILLS", "100"))
 SEED = int(os.environ.get("XOPS_SEED", time.time_ns() % 2**32))
-PRELOADED = ["sklearn.linear_model", "skops.io", "mlflow.sklearn", "xops.hooks.promotions", "pandas"]
+PRELOADED = ["sklearn.linear_model", "skops.io", "mlflow.sklearn", "mlflow.models", "pandas", __name__]
 PATIENCE = 120
 
 
@@ -80,6 +81,7 @@ def champion_of(promotions):
 @pytest.fixture
 def start():
     """Give a function that runs a call in a new process, forked from one that has loaded the libraries."""
+    forkserver._forkserver._stop()  # one that another test started has loaded other libraries
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
 
