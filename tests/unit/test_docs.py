@@ -207,3 +207,8 @@ def test_a_decision_says_what_violates_it(decision):
 def test_the_words_are_those_of_the_glossary(page):
     if page.name != "glossary.md":
         assert AVOIDED.findall(page.read_text()) == []
+
+
+def test_the_how_to_lists_each_of_its_sections():
+    text = (DOCS / "howto.md").read_text(encoding="utf-8")
+    assert re.findall(r"^- \[(.+)\]\(#", text, re.MULTILINE) == re.findall(r"^## (.+)$", text, re.MULTILINE)
