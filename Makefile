@@ -9,7 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 JOBS ?= 2
-EXTRAS := battery boosting openlineage pickle postgres sweeps
+EXTRAS := battery boosting openlineage pickle postgres
 
 .PHONY: help demo test check chaos bench up lock clean
 
