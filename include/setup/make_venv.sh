@@ -21,4 +21,5 @@ if ! "$venv/bin/python" -c "$suits" 2>/dev/null; then
 fi
 echo "installing requirements.lock (2 GB; a minute or two)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-VIRTUAL_ENV=$venv "$venv/bin/uv" pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+# The certificates that the machine trusts, as git and pip use them: a company's own may be among them.
+UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true} VIRTUAL_ENV=$venv "$venv/bin/uv" pip sync --quiet --require-hashes --compile-bytecode requirements.lock
