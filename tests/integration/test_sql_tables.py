@@ -369,3 +369,11 @@ def test_the_older_driver_of_postgresql_will_do_as_well(postgres, monkeypatch):
         assert scan.scan(profile=scan.spec()).profile.rows == SIZE
         with pytest.raises(Unmeasured, match="statement timeout"):
             session.fetch("SELECT pg_sleep(5)")
+
+
+@pytest.mark.parametrize("expression", ["'anna@example.org'::text::integer", "'anna@example.org'::text::date"])
+def test_a_value_that_postgresql_cannot_compute_with_is_not_quoted(postgres, expression):
+    with SqlTablesHook("postgres_default").session(10) as session, pytest.raises(Unmeasured) as unmeasured:
+        session.fetch(f"SELECT {expression}")
+    assert "anna" not in str(unmeasured.value)
+    assert "SQLSTATE 22" in str(unmeasured.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import copy
 import json
 import logging
@@ -167,12 +168,28 @@ def _translated(name: str) -> Iterator[None]:
         kind = _kind_of(error)
         if kind is None:
             raise
-        raise kind(f"{name}: {bounded(error)}") from error
+        raise kind(f"{name}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """Give what the driver says; of a value that it cannot compute with only the kind, because it quotes the value."""
+    code = _code(error)
+    if code.startswith("22") or "DataError" in _names(error):
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()  # DivisionByZero, and the like
+        return f"{kind} (SQLSTATE {code or 'unknown'}), in a value that is not shown"
+    return bounded(error)
+
+
+def _code(error: Exception) -> str:
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+
+
+def _names(error: Exception) -> set[str]:
+    return {base.__name__ for base in type(error).__mro__}
 
 
 def _kind_of(error: Exception) -> type[Exception] | None:
-    names = {base.__name__ for base in type(error).__mro__}
-    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    names, code = _names(error), _code(error)
     for state in (code, code[:2]):
         if state in _POSTGRES_STATES:
             return _POSTGRES_STATES[state]
