@@ -64,7 +64,7 @@ def scan(folder: str, rows: str) -> str:
 
 def profiles(folder: str, rows: str) -> str:
     """Decide on drift from the profiles of both files."""
-    from xops.core.drift import compare
+    from xops.core.drift.judge import compare
     from xops.engines.duckdb_scan import DuckdbScan
 
     engine = DuckdbScan(f"{folder}/reference_{rows}.parquet", version="reference")
@@ -93,7 +93,7 @@ def evidently(folder: str, rows: str) -> str:
 
 def window(folder: str, rows: str) -> str:
     """Add up the kept profiles of 30 days, read from their files, and give the milliseconds of CPU."""
-    from xops.core.profiles import Profile, together
+    from xops.core.profile.profiles import Profile, together
     from xops.core.strict_json import dumps
     from xops.engines.duckdb_scan import DuckdbScan
 

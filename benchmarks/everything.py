@@ -38,8 +38,8 @@ def scan(path: str) -> str:
 
 def ours(path: str, kept: str) -> str:
     """Judge 43 expectations, profile, give the schema, and decide on drift from the reference's kept profile."""
-    from xops.core.drift import compare
-    from xops.core.profiles import Profile
+    from xops.core.drift.judge import compare
+    from xops.core.profile.profiles import Profile
     from xops.engines.one_select import examine
 
     old = Profile.from_json(json.loads(Path(kept).read_bytes()))
@@ -77,7 +77,7 @@ def footers(small: str, large: str) -> str:
 def report(folder: str, rows: str) -> str:
     """Draw Evidently's page of the drift of two files from their profiles; CPU seconds after the import."""
     from xops.checks.drift_report import render
-    from xops.core.drift import compare
+    from xops.core.drift.judge import compare
     from xops.engines.duckdb_scan import DuckdbScan
 
     engine = DuckdbScan(f"{folder}/reference_{rows}.parquet", version="reference")

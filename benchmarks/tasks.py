@@ -26,7 +26,7 @@ def publish() -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.iceberg.tables import IcebergHook
 
     random = np.random.default_rng(0)
     rows = pa.table({f"x{i}": random.normal(size=ROWS) for i in range(COLUMNS)})

@@ -11,11 +11,11 @@ class Readback:
     """The stores of the demo's Airflow, whose settings are in this process's environment."""
 
     def __init__(self) -> None:
-        from xops.hooks.evidence_store import EvidenceStore
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.mlflow_registry import MlflowHook
-        from xops.hooks.promotion_log import PromotionLog
-        from xops.hooks.retrain_requests import RetrainRequests
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.models.promotion_log import PromotionLog
+        from xops.hooks.models.registry import MlflowHook
+        from xops.hooks.models.retrain_requests import RetrainRequests
+        from xops.hooks.store.evidence import EvidenceStore
 
         self.store = EvidenceStore()
         self.lake = IcebergHook()
@@ -39,7 +39,7 @@ class Readback:
 
     def models(self) -> list[dict[str, Any]]:
         """Give every version that was trained, oldest first."""
-        from xops.core.training import TrainingRecord
+        from xops.core.model.training import TrainingRecord
 
         promoted = {entry.version for entry in self.log.read()}
         models = []
@@ -139,7 +139,7 @@ class Readback:
         return str(self.lake.table(table).refs()[delivery["branch"]].snapshot_id)
 
     def _rows(self, table: str, delivery: dict[str, Any]) -> int:
-        from xops.core.versions import DataVersion
+        from xops.core.dataset.versions import DataVersion
 
         version = DataVersion(table, self._snapshot(table, delivery))
         return int(self.lake.batches(version)[delivery["batch"]])

@@ -37,7 +37,7 @@ OPERATORS = (
 )
 GATED = "operators/base.py:GatedOperator"
 SETTINGS = (
-    "core/holdout.py:Holdout",
+    "core/model/holdout.py:Holdout",
     "core/policy.py:RetrainPolicy",
     "checks/battery/performance.py:Performance",
     "checks/battery/metric.py:Metric",
@@ -53,27 +53,27 @@ SETTINGS = (
     "checks/battery/training_data.py:TrainingData",
 )
 DOCUMENTS = (
-    "core/versions.py:DataVersion",
-    "core/version_diff.py:VersionDiff",
+    "core/dataset/versions.py:DataVersion",
+    "core/dataset/diff.py:VersionDiff",
     "core/verdict.py:Verdict",
     "core/verdict.py:Finding",
     "core/evidence.py:Evidence",
-    "core/promotion.py:Entry",
-    "core/training.py:TrainingRecord",
+    "core/model/promotion.py:Entry",
+    "core/model/training.py:TrainingRecord",
 )
 HOOKS = (
-    "hooks/evidence_store.py:EvidenceStore",
-    "hooks/promotion_log.py:PromotionLog",
-    "hooks/retrain_requests.py:RetrainRequests",
-    "hooks/dataset_store.py:DatasetStore",
-    "hooks/iceberg_tables.py:IcebergHook",
-    "hooks/iceberg_reading.py:IcebergReader",
-    "hooks/iceberg_catalog.py:IcebergCatalog",
-    "hooks/table_versions.py:TableVersions",
-    "hooks/version_expiry.py:VersionExpiry",
-    "hooks/mlflow_registry.py:MlflowHook",
-    "hooks/mlflow_versions.py:MlflowVersions",
-    "hooks/mlflow_connection.py:MlflowConnection",
+    "hooks/store/evidence.py:EvidenceStore",
+    "hooks/models/promotion_log.py:PromotionLog",
+    "hooks/models/retrain_requests.py:RetrainRequests",
+    "hooks/datasets/store.py:DatasetStore",
+    "hooks/iceberg/tables.py:IcebergHook",
+    "hooks/iceberg/reading.py:IcebergReader",
+    "hooks/iceberg/catalog.py:IcebergCatalog",
+    "hooks/iceberg/versions.py:TableVersions",
+    "hooks/iceberg/expiry.py:VersionExpiry",
+    "hooks/models/registry.py:MlflowHook",
+    "hooks/models/versions.py:MlflowVersions",
+    "hooks/models/mlflow_connection.py:MlflowConnection",
 )
 INTRODUCTION = """\
 # Reference
@@ -118,7 +118,10 @@ def reference() -> str:
     parts += [_section(node, _fields_table(node)) for node in map(_at, DOCUMENTS)]
     parts.append("## Hooks\n\nFor your own code: a notebook, a service, a DAG of another kind.\n")
     parts += [_hook(node) for node in map(_at, HOOKS)]
-    parts += ["### `xops.hooks.champions`\n", _members(_tree(PACKAGE / "hooks" / "champions.py").body)]
+    parts += [
+        "### `xops.hooks.models.champions`\n",
+        _members(_tree(PACKAGE / "hooks" / "models" / "champions.py").body),
+    ]
     return "\n".join(parts)
 
 

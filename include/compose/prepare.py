@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg2 import sql
 
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
 
 DATABASES = ("airflow", "mlflow", "iceberg")  # each with a role of its name
 BUCKETS = ("xops", "mlflow")

@@ -14,7 +14,7 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [
             {
                 "connection-type": "mlflow",
-                "hook-class-name": "xops.hooks.mlflow_registry.MlflowHook",
+                "hook-class-name": "xops.hooks.models.registry.MlflowHook",
                 "hook-name": "MLflow",
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "port"],
@@ -36,7 +36,7 @@ def get_provider_info() -> dict[str, Any]:
             },
             {
                 "connection-type": "iceberg",
-                "hook-class-name": "xops.hooks.iceberg_tables.IcebergHook",
+                "hook-class-name": "xops.hooks.iceberg.tables.IcebergHook",
                 "hook-name": "Iceberg (xops)",
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema", "port"],

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo.readback import Readback
-from xops.hooks.mlflow_registry import MlflowHook
-from xops.hooks.promotion_log import PromotionLog
+from xops.hooks.models.promotion_log import PromotionLog
+from xops.hooks.models.registry import MlflowHook
 
 pytestmark = [pytest.mark.dags, pytest.mark.timeout(600)]
 

@@ -37,8 +37,8 @@ PRELOADED = [
     "pyarrow",
     "pyiceberg.catalog.sql",
     "pyiceberg.io.pyarrow",
-    "xops.hooks.iceberg_tables",
-    "xops.hooks.mlflow_registry",
+    "xops.hooks.iceberg.tables",
+    "xops.hooks.models.registry",
 ]
 
 
@@ -252,7 +252,7 @@ def nobody_listens(free_port):
 @pytest.fixture
 def mlflow_down(mlflow_at, nobody_listens, monkeypatch):
     """Give a function that lets MLflow be down, and a client that pauses for nothing between its tries."""
-    from xops.hooks import mlflow_connection
+    from xops.hooks.models import mlflow_connection
 
     def down() -> None:
         monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from xops.core.versions import DataVersion
-from xops.hooks import batch_history
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.core.dataset.versions import DataVersion
+from xops.hooks.iceberg import batch_history
+from xops.hooks.iceberg.tables import IcebergHook
 from xops.operators.anomalies import AnomalyCheckOperator
 from xops.sensors.anomalies import AnomalySensor
 
@@ -146,8 +146,8 @@ def test_a_dataset_that_is_no_iceberg_table_is_refused(tmp_path):
 
 def test_the_sensor_waits_until_the_newest_published_batch_is_ordinary(tmp_path, monkeypatch):
     monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path)
-    monkeypatch.setattr("xops.core.anomalies.LEARNING", 3)
-    monkeypatch.setattr("xops.core.surprise.LEARNING", 3)
+    monkeypatch.setattr("xops.core.anomaly.judge.LEARNING", 3)
+    monkeypatch.setattr("xops.core.anomaly.surprise.LEARNING", 3)
     sensor = AnomalySensor(task_id="ordinary", table=TABLE, deferrable=False)
     assert not sensor.poke({})
     for day in range(4):

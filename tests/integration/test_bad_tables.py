@@ -18,23 +18,23 @@ from xops.checks import expectation_suite
 from xops.checks.contract_file import columns_of_schema
 from xops.checks.expectation_suite import read_suite, validate
 from xops.checks.table_suite import validate_table
-from xops.core.anomalies import judge_anomalies
-from xops.core.drift import compare
+from xops.core.anomaly.judge import judge_anomalies
+from xops.core.anomaly.measurements import Measurements, measure
+from xops.core.contract.schema_changes import judge_schema
+from xops.core.drift.judge import compare
 from xops.core.errors import Misconfigured, Unavailable, Unmeasured
-from xops.core.expectations import judge_expectations
-from xops.core.judges import judge_drift
-from xops.core.measurements import Measurements, measure
-from xops.core.profile_spec import Kind
-from xops.core.profiles import Profile
-from xops.core.schema_changes import judge_schema
+from xops.core.model.judges import judge_drift
+from xops.core.profile.profiles import Profile
+from xops.core.profile.spec import Kind
 from xops.core.strict_json import dumps
+from xops.core.suite.results import judge_expectations
 from xops.core.verdict import Outcome
 from xops.engines.duckdb_scan import DuckdbScan
 from xops.engines.sources import ParquetFiles
-from xops.engines.sql_scan import SqlScan
-from xops.hooks.objects import Objects
-from xops.hooks.profile_store import ProfileStore
-from xops.hooks.sql_tables import SqlTablesHook
+from xops.engines.sql.scan import SqlScan
+from xops.hooks.sql.tables import SqlTablesHook
+from xops.hooks.store.objects import Objects
+from xops.hooks.store.profiles import ProfileStore
 
 pytestmark = pytest.mark.integration
 

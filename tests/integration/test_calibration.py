@@ -7,8 +7,8 @@ import pytest
 from xops.checks.battery.calibration import Calibration
 from xops.checks.battery.check import findings_of
 from xops.checks.battery.exam import Contender, Exam
-from xops.core.calibration import calibration_error, reliability
 from xops.core.errors import Misconfigured
+from xops.core.model.calibration import calibration_error, reliability
 from xops.core.verdict import Outcome
 
 pytestmark = pytest.mark.integration

@@ -22,11 +22,11 @@ import pytest
 from xops.core.gate import Rule
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.hooks import settings
-from xops.hooks.mlflow_registry import MlflowHook, Training
-from xops.hooks.mlflow_versions import KEY, MANIFEST
-from xops.hooks.objects import Objects
-from xops.hooks.promotion_log import PromotionLog
-from xops.hooks.promotions import Asker, Promotions
+from xops.hooks.models.promotion_log import PromotionLog
+from xops.hooks.models.promotions import Asker, Promotions
+from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.versions import KEY, MANIFEST
+from xops.hooks.store.objects import Objects
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 

@@ -10,15 +10,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from xops.cli import MISTAKE, main
+from xops.core.dataset.versions import DataVersion
 from xops.core.evidence import Origin
-from xops.core.holdout import Holdout
-from xops.core.training import AskedBy, TrainingRecord
+from xops.core.model.holdout import Holdout
+from xops.core.model.training import AskedBy, TrainingRecord
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.core.versions import DataVersion
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.mlflow_registry import MlflowHook, Training
-from xops.hooks.mlflow_versions import MANIFEST
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.versions import MANIFEST
+from xops.hooks.store.evidence import EvidenceStore
 
 pytestmark = pytest.mark.integration
 

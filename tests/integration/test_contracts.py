@@ -12,13 +12,13 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from xops.checks.contract_file import arrow_schema, columns_of_schema, load_contract
 from xops.checks.expectation_suite import read_suite, validate
-from xops.core.column_types import fits, from_arrow
-from xops.core.contract import typed_columns
+from xops.core.contract.column_types import fits, from_arrow
+from xops.core.contract.odcs import typed_columns
+from xops.core.contract.schema_changes import Column
 from xops.core.errors import Misconfigured
-from xops.core.expectations import judge_expectations
-from xops.core.schema_changes import Column
-from xops.hooks.dataset_store import store_of
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.core.suite.results import judge_expectations
+from xops.hooks.datasets.store import store_of
+from xops.hooks.iceberg.tables import IcebergHook
 from xops.operators.datasets import DataTestOperator
 from xops.operators.schema import SchemaCheckOperator
 

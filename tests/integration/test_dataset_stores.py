@@ -13,10 +13,10 @@ import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from xops.core.dataset.writes import Write
 from xops.core.errors import Misconfigured, Refused, Unavailable
-from xops.core.writes import Write
-from xops.hooks.dataset_store import store_of
-from xops.hooks.objects import Objects
+from xops.hooks.datasets.store import store_of
+from xops.hooks.store.objects import Objects
 
 pytestmark = pytest.mark.integration
 

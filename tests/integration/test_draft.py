@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from xops.checks.contract_file import columns_of_schema, load_contract
 from xops.checks.expectation_suite import read_suite, validate
 from xops.cli import MISTAKE, main, verbs
-from xops.core.contract import read_contract
-from xops.core.draft import draft
-from xops.core.expectations import judge_expectations
-from xops.core.schema_changes import judge_schema
+from xops.core.contract.draft import draft
+from xops.core.contract.odcs import read_contract
+from xops.core.contract.schema_changes import judge_schema
+from xops.core.suite.results import judge_expectations
 from xops.core.verdict import Outcome
 from xops.engines.facts import facts_of
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
 
 pytestmark = pytest.mark.integration
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from xops.checks.drift_report import drawn, page, snapshot
-from xops.core.drift import compare
+from xops.core.drift.judge import compare
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.profiles import ColumnProfile
+from xops.core.profile.profiles import ColumnProfile
 from xops.engines.duckdb_scan import DuckdbScan
 from xops.hooks.evidently_workspace import keep
 

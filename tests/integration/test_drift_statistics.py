@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.unit.core.test_profile import of_numbers
-from xops.core import distances
-from xops.core.drift import compare
-from xops.core.profile_spec import ColumnSpec, Grid, Kind, ProfileSpec
-from xops.core.profiles import ColumnProfile, Profile
+from tests.unit.core.profile.test_profile import of_numbers
+from xops.core.drift import distances
+from xops.core.drift.judge import compare
+from xops.core.profile.profiles import ColumnProfile, Profile
+from xops.core.profile.spec import ColumnSpec, Grid, Kind, ProfileSpec
 from xops.engines.duckdb_scan import DuckdbScan
 
 pytestmark = pytest.mark.integration

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from xops.core.batch_window import window
+from xops.core.drift.batch_window import window
 from xops.core.errors import Unavailable
-from xops.core.profiles import Profile
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.objects import Objects
+from xops.core.profile.profiles import Profile
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.store.objects import Objects
 from xops.operators.monitoring import DriftCheckOperator
 from xops.operators.profiling import ProfileOperator
 
@@ -267,8 +267,8 @@ def test_a_scan_that_fails_midway_leaves_no_profile(run, lake, monkeypatch):
 WRITER = """
 import sys
 import numpy as np, pyarrow as pa
-from xops.hooks.objects import Objects
-from xops.hooks.profile_store import ProfileStore
+from xops.hooks.store.objects import Objects
+from xops.hooks.store.profiles import ProfileStore
 
 store = ProfileStore(Objects(sys.argv[1]))
 table = pa.table({f"x{place}": np.random.default_rng(place).normal(size=3000) for place in range(30)})

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xops.core.drift import compare
+from xops.core.drift.judge import compare
 from xops.core.errors import Misconfigured
-from xops.core.judges import judge_drift
-from xops.core.profile_spec import BINS
-from xops.core.profiles import Profile, together
+from xops.core.model.judges import judge_drift
+from xops.core.profile.profiles import Profile, together
+from xops.core.profile.spec import BINS
 from xops.core.verdict import Outcome
 from xops.engines.duckdb_scan import DuckdbScan
 from xops.engines.one_read import OneRead
@@ -276,7 +276,7 @@ def test_numbers_equal_evidentlys_and_no_verdict_flips():
     )
     from evidently.legacy.core import ColumnType
 
-    from xops.core import distances
+    from xops.core.drift import distances
 
     old, new = rows(0), rows(1).set_column(0, "delay", pa.array(np.random.default_rng(5).normal(0.2, 1, ROWS)))
     engine = DuckdbScan(old, version="old")

@@ -11,8 +11,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from xops.core.anomalies import judge_anomalies
-from xops.core.measurements import QUANTILES, ColumnFigures, Measurements
+from xops.core.anomaly.judge import judge_anomalies
+from xops.core.anomaly.measurements import QUANTILES, ColumnFigures, Measurements
 
 pytestmark = pytest.mark.integration
 

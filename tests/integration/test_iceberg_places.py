@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from xops.core.dataset.writes import Write
 from xops.core.errors import Unavailable
-from xops.core.writes import Write
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
 
 pytestmark = pytest.mark.integration
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.hooks.iceberg_commits import OneStep
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.commits import OneStep
+from xops.hooks.iceberg.tables import IcebergHook
 
 pytestmark = pytest.mark.integration
 

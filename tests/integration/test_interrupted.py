@@ -7,7 +7,7 @@ import pytest
 
 from demo.readback import FLIGHTS, Readback
 from xops.core.errors import Misconfigured
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
 
 pytestmark = pytest.mark.integration
 

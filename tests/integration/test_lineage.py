@@ -13,9 +13,9 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from xops.core.lineage import Touched, Trace
+from xops.core.dataset.lineage import Touched, Trace
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.lineage_events import collect, operator_lineage
 from xops.hooks.traced import tracing
 from xops.operators.base import CheckOperator, Judged

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.hooks import mlflow_connection
-from xops.hooks.mlflow_registry import MlflowHook, Training
-from xops.hooks.mlflow_versions import KEY, MANIFEST
+from xops.hooks.models import mlflow_connection
+from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.versions import KEY, MANIFEST
 
 pytestmark = pytest.mark.integration
 
@@ -443,7 +443,7 @@ def test_no_process_that_uses_a_model_sends_telemetry(mlflow, trained):
     silenced = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "CI", "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
     quiet = {name: value for name, value in os.environ.items() if name not in silenced}
     code = (
-        f"from xops.hooks.mlflow_registry import MlflowHook; MlflowHook().manifest({trained!r}, '1');"
+        f"from xops.hooks.models.registry import MlflowHook; MlflowHook().manifest({trained!r}, '1');"
         "from mlflow.telemetry import get_telemetry_client; print(get_telemetry_client())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=quiet)

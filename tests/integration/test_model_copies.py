@@ -13,12 +13,12 @@ from xops.core.errors import Misconfigured
 from xops.core.evidence import Origin
 from xops.core.gate import Rule
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.mlflow_registry import MlflowHook, Training
-from xops.hooks.mlflow_versions import MANIFEST
-from xops.hooks.model_copies import copy_champion
-from xops.hooks.objects import Objects
-from xops.hooks.promotions import Asker, Promotions
+from xops.hooks.models.copies import copy_champion
+from xops.hooks.models.promotions import Asker, Promotions
+from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.versions import MANIFEST
+from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.objects import Objects
 
 pytestmark = pytest.mark.integration
 

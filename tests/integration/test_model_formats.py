@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from xops.core.errors import Misconfigured
-from xops.hooks import model_files, model_formats
-from xops.hooks.mlflow_registry import MlflowHook
-from xops.hooks.model_formats import answers
+from xops.hooks.models import model_files, model_formats
+from xops.hooks.models.model_formats import answers
+from xops.hooks.models.registry import MlflowHook
 
 pytestmark = pytest.mark.integration
 

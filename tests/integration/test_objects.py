@@ -9,12 +9,12 @@ import pytest
 
 from xops.core.errors import Fenced, Misconfigured, Unavailable
 from xops.core.evidence import Origin
-from xops.core.promotion import Entry, Kind, champion, entry_path
+from xops.core.model.promotion import Entry, Kind, champion, entry_path
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.objects import Objects
-from xops.hooks.promotion_log import CHECKPOINT, PromotionLog
-from xops.hooks.retrain_requests import RetrainRequests
+from xops.hooks.models.promotion_log import CHECKPOINT, PromotionLog
+from xops.hooks.models.retrain_requests import RetrainRequests
+from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.objects import Objects
 
 pytestmark = pytest.mark.integration
 

@@ -16,18 +16,18 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from xops.cli import main
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Unavailable
 from xops.core.evidence import Evidence, Origin
-from xops.core.profiles import Profile, together
-from xops.core.promotion import champion
+from xops.core.model.promotion import champion
+from xops.core.profile.profiles import Profile, together
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.core.versions import DataVersion
-from xops.hooks import mlflow_connection
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.objects import Objects
-from xops.hooks.promotion_log import PromotionLog
-from xops.hooks.retrain_requests import RetrainRequests
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.models import mlflow_connection
+from xops.hooks.models.promotion_log import PromotionLog
+from xops.hooks.models.retrain_requests import RetrainRequests
+from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.objects import Objects
 from xops.operators.base import CheckOperator, Judged, origin_of
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
 from xops.operators.evaluation import CheckModelOperator, EvaluateModelOperator

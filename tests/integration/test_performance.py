@@ -17,10 +17,10 @@ from xops.checks.battery.exam import Contender, Exam, Unmeasured
 from xops.checks.battery.metric import Metric
 from xops.checks.battery.performance import Performance
 from xops.core.errors import Misconfigured
-from xops.core.intervals import BLOCKS, OfSums, Units, intervals_of_sums, paired_shares
-from xops.core.limits import judge_gain
-from xops.core.metrics import additive
-from xops.core.ranking import auc_difference
+from xops.core.model.intervals import BLOCKS, OfSums, Units, intervals_of_sums, paired_shares
+from xops.core.model.limits import judge_gain
+from xops.core.model.metrics import additive
+from xops.core.model.ranking import auc_difference
 from xops.core.verdict import Outcome
 
 pytestmark = pytest.mark.integration
@@ -99,7 +99,7 @@ def outcomes(findings):
     ids=["binary", "multiclass", "regression"],
 )  # fmt: skip
 def test_every_metric_is_scikit_learns_and_lies_in_its_interval(load, estimator, kind, limits, monkeypatch):
-    monkeypatch.setattr("xops.core.intervals.RESAMPLES", 200)
+    monkeypatch.setattr("xops.core.model.intervals.RESAMPLES", 200)
     exam = real(load, estimator, kind)
     found = Performance(limits=dict.fromkeys(limits, 0.5), min_rows=80)(exam)
     for name, finding in zip(limits, found, strict=True):
@@ -273,7 +273,7 @@ def _plain(truth, given):
 @pytest.mark.parametrize("name", ["log_loss", "brier_score", "f1", "mean_absolute_error", "root_mean_squared_error"])
 @pytest.mark.parametrize("units", [250, 15])
 def test_intervals_cover_the_truth_93_to_97_times_in_100(name, units, monkeypatch):
-    monkeypatch.setattr("xops.core.intervals.RESAMPLES", 600)
+    monkeypatch.setattr("xops.core.model.intervals.RESAMPLES", 600)
     chance, metric, trials, of_group = np.random.default_rng(4), additive(name, 2), 1000, 1 if units == 250 else 20
 
     def simulated(groups):
@@ -311,7 +311,7 @@ def simulated_accuracy(rows, worse, trials, seed):
 
 
 def simulated_auc(rows, worse, trials, seed):
-    from xops.core.intervals import Interval
+    from xops.core.model.intervals import Interval
 
     chance, found = np.random.default_rng(seed), []
     for _ in range(trials):
@@ -337,7 +337,7 @@ def test_a_candidate_worse_by_the_margin_is_admitted_at_most_5_times_in_100():
 
 
 def test_an_equal_candidate_is_refused_at_most_20_times_in_100_at_the_stated_size():
-    from xops.core.intervals import needed_rows
+    from xops.core.model.intervals import needed_rows
 
     pilot, margin = simulated_accuracy(500, 0, 1, 3)[0][0], 0.02
     rows = needed_rows(pilot, 500, margin)

@@ -9,16 +9,16 @@ import uuid
 import pyarrow as pa
 import pytest
 
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused
 from xops.core.gate import Rule
-from xops.core.holdout import Holdout
-from xops.core.training import AskedBy, TrainingRecord
+from xops.core.model.holdout import Holdout
+from xops.core.model.training import AskedBy, TrainingRecord
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.core.versions import DataVersion
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.mlflow_registry import MlflowHook, Training
-from xops.hooks.mlflow_versions import MANIFEST
-from xops.hooks.promotions import Asker, Promotions
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.models.promotions import Asker, Promotions
+from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.versions import MANIFEST
 
 pytestmark = pytest.mark.integration
 

@@ -11,12 +11,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused
-from xops.core.versions import DataVersion
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.iceberg_commits import OneStep
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.objects import Objects
+from xops.hooks.iceberg.commits import OneStep
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.objects import Objects
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
 from xops.operators.quarantine import ReleaseQuarantineOperator
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.profiles import Profile, together
+from xops.core.profile.profiles import Profile, together
 from xops.engines.arrow_profile import from_arrow, to_arrow
 from xops.engines.duckdb_scan import DuckdbScan
 from xops.engines.one_select import decide

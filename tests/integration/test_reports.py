@@ -32,7 +32,7 @@ def report():
     """Keep a report and give its id."""
     from xops.core.evidence import Origin
     from xops.core.verdict import Finding, Outcome, Verdict
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.store.evidence import EvidenceStore
 
     verdict = Verdict("drift", "t@1", (Finding("wasserstein", "x", Outcome.WARN, 1.0, 0.1),))
     return EvidenceStore().record(verdict, origin=Origin("watch", "run", "drift"), about="m", html=HTML).id

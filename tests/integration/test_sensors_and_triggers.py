@@ -17,11 +17,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.promotion import Entry, Kind
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.objects import Objects
-from xops.hooks.promotion_log import PromotionLog
-from xops.hooks.table_versions import TableVersions
+from xops.core.model.promotion import Entry, Kind
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.iceberg.versions import TableVersions
+from xops.hooks.models.promotion_log import PromotionLog
+from xops.hooks.store.objects import Objects
 from xops.sensors.datasets import DataVersionSensor, FreshnessSensor
 from xops.sensors.models import ModelAliasSensor
 from xops.triggers import asking as asking_module

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.engines import csv_rows, json_rows, text_files
-from xops.hooks import object_stores
-from xops.hooks.sources import open_source
+from xops.engines.files import csv_rows, json_rows, text_files
+from xops.hooks.landing.sources import open_source
+from xops.hooks.store import object_stores
 
 pytestmark = pytest.mark.integration
 

@@ -13,10 +13,10 @@ import pytest
 import sqlglot
 
 from xops.core.errors import Misconfigured
-from xops.core.suite_plan import Kind
-from xops.engines.sql_dialect import DIALECTS, Dialect, dialect_of
-from xops.engines.sql_select import table_of
-from xops.engines.sql_types import described, describing
+from xops.core.suite.plan import Kind
+from xops.engines.sql.columns import described, describing
+from xops.engines.sql.dialect import DIALECTS, Dialect, dialect_of
+from xops.engines.sql.statement import table_of
 
 pytestmark = pytest.mark.integration
 
@@ -134,7 +134,7 @@ def test_what_is_not_of_a_database_does_without_sqlglot():
 import sys
 import pyarrow as pa
 from xops.checks.expectation_suite import validate
-import xops.checks.table_suite, xops.engines.sql_scan, xops.hooks.sql_tables
+import xops.checks.table_suite, xops.engines.sql.scan, xops.hooks.sql.tables
 from xops.operators.datasets import DataTestOperator
 DataTestOperator(task_id="t", suite="x", table="shop.orders", sql_conn_id="warehouse")
 asked = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "i", "max_value": 3}}

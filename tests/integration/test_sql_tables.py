@@ -18,8 +18,8 @@ from xops.checks.table_suite import validate_table
 from xops.core.errors import Misconfigured, Unmeasured
 from xops.engines.duckdb_scan import DuckdbScan, profiler
 from xops.engines.one_select import decide
-from xops.engines.sql_scan import SqlScan
-from xops.hooks.sql_tables import SqlTablesHook
+from xops.engines.sql.scan import SqlScan
+from xops.hooks.sql.tables import SqlTablesHook
 
 pytestmark = pytest.mark.integration
 

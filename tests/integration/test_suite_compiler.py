@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from xops.checks import expectation_suite
 from xops.checks.expectation_suite import validate
 from xops.core.errors import Misconfigured
-from xops.core.suite import PLANNED
-from xops.core.suite_plan import columns_of
+from xops.core.suite.compiler import PLANNED
+from xops.core.suite.plan import columns_of
 from xops.engines.duckdb_scan import DuckdbScan
 from xops.engines.one_select import decide, examine
 from xops.engines.sources import ArrowRows, ParquetFiles

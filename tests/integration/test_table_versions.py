@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Transaction
 
+from xops.core.dataset.diff import Change
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Unavailable
 from xops.core.evidence import Origin
 from xops.core.verdict import Finding, Verdict
-from xops.core.version_diff import Change
-from xops.core.versions import DataVersion
 from xops.engines.row_diff import compare_rows
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.iceberg_tables import IcebergHook
-from xops.hooks.mlflow_registry import MlflowHook
-from xops.hooks.objects import Objects
-from xops.hooks.profile_store import ProfileStore
-from xops.hooks.table_versions import TableVersions
-from xops.hooks.version_expiry import VersionExpiry
+from xops.hooks.iceberg.expiry import VersionExpiry
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.iceberg.versions import TableVersions
+from xops.hooks.models.registry import MlflowHook
+from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.objects import Objects
+from xops.hooks.store.profiles import ProfileStore
 from xops.operators.versions import DiffVersionsOperator, ExpireVersionsOperator, TagVersionOperator
 
 pytestmark = pytest.mark.integration
@@ -347,7 +347,7 @@ def test_files_are_left_alone_when_the_list_of_them_cannot_be_trusted(lake, expi
     publish(lake, "1", flights(20))
     expire(days=100)
     before = data_files()
-    monkeypatch.setattr("xops.hooks.version_expiry._place", lambda location: f"another form of {location}")
+    monkeypatch.setattr("xops.hooks.iceberg.expiry._place", lambda location: f"another form of {location}")
     with pytest.raises(Misconfigured, match="manifest lists are not among the"):
         expire(days=104)
     assert data_files() == before

@@ -13,10 +13,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.profiles import Profile
+from xops.core.profile.profiles import Profile
 from xops.core.verdict import Verdict
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.sql_tables import SqlTablesHook
+from xops.hooks.sql.tables import SqlTablesHook
+from xops.hooks.store.evidence import EvidenceStore
 from xops.operators.datasets import DataTestOperator
 
 pytestmark = pytest.mark.integration
@@ -211,7 +211,7 @@ def test_the_profile_is_made_by_the_same_select_and_profiles_of_a_table_add_up(d
 
 
 def test_a_server_that_never_answers_is_unavailable_in_seconds(monkeypatch, test_table):
-    monkeypatch.setattr("xops.hooks.sql_tables._POSTGRES_BOUNDS", {"connect_timeout": 2})
+    monkeypatch.setattr("xops.hooks.sql.tables._POSTGRES_BOUNDS", {"connect_timeout": 2})
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=listening.accept, daemon=True).start()
         for port in (listening.getsockname()[1], 1):
@@ -266,8 +266,8 @@ def test_bounds_that_are_none_are_refused(database, test_table, wrong):
 
 
 def test_profiles_are_refused_where_they_cannot_be_made():
-    from xops.engines.sql_dialect import DIALECTS
-    from xops.engines.sql_scan import SqlScan
+    from xops.engines.sql.dialect import DIALECTS
+    from xops.engines.sql.scan import SqlScan
 
     session = SimpleNamespace(dialect=DIALECTS["trino"], fetch=lambda _: [("id", "bigint")])
     with pytest.raises(Misconfigured, match="profiles of tables are made in PostgreSQL only, this is trino"):

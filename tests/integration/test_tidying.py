@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from xops.cli import MISTAKE, main
-from xops.core.promotion import Entry, Kind
+from xops.core.model.promotion import Entry, Kind
 from xops.core.verdict import Outcome
-from xops.hooks.evidence_store import EvidenceStore
-from xops.hooks.mlflow_registry import MlflowHook, Training
-from xops.hooks.mlflow_versions import KEY, SUPERSEDED
-from xops.hooks.promotion_log import PromotionLog
-from xops.hooks.tidying import KINDS, tidy
+from xops.hooks.models.promotion_log import PromotionLog
+from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.tidying import KINDS, tidy
+from xops.hooks.models.versions import KEY, SUPERSEDED
+from xops.hooks.store.evidence import EvidenceStore
 from xops.operators.tidying import TidyModelsOperator
 
 pytestmark = pytest.mark.integration

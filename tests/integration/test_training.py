@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from xops.decorators import train_model
-from xops.hooks import training_code
-from xops.hooks.champions import load_version
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.models import training_code
+from xops.hooks.models.champions import load_version
 from xops.operators.training import TrainModelOperator
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from xops.checks.two_sample import SAMPLE, tell_apart
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.tables import IcebergHook
 from xops.operators.monitoring import DriftCheckOperator
 
 pytestmark = pytest.mark.integration

@@ -9,9 +9,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from xops.core.profiles import Profile
+from xops.core.profile.profiles import Profile
 from xops.engines.duckdb_scan import DuckdbScan
-from xops.hooks.evidence_store import EvidenceStore
+from xops.hooks.store.evidence import EvidenceStore
 
 pytestmark = pytest.mark.integration
 

@@ -7,10 +7,10 @@ from itertools import product
 import pyarrow as pa
 import pytest
 
+from xops.core.dataset.writes import APPEND, Mode, Write
 from xops.core.errors import Misconfigured, Refused
-from xops.core.writes import APPEND, Mode, Write
-from xops.hooks.iceberg_commits import OneStep
-from xops.hooks.iceberg_tables import IcebergHook
+from xops.hooks.iceberg.commits import OneStep
+from xops.hooks.iceberg.tables import IcebergHook
 
 pytestmark = pytest.mark.integration
 

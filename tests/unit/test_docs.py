@@ -77,10 +77,10 @@ def test_the_how_to_does_what_it_says(home):
 def a_promotion_and_a_refusal():
     """Leave in the store what the page reads."""
     from xops.core.evidence import Origin
-    from xops.core.promotion import Entry, Kind
+    from xops.core.model.promotion import Entry, Kind
     from xops.core.verdict import Finding, Verdict
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.promotion_log import PromotionLog
+    from xops.hooks.models.promotion_log import PromotionLog
+    from xops.hooks.store.evidence import EvidenceStore
 
     origin = Origin("shop_training", "manual__2026-01-06", "evaluate")
     for version, area, outcome in (("4", 0.71, "pass"), ("5", 0.52, "fail")):
@@ -107,7 +107,7 @@ def the_model_loads_safely(fit):
     import numpy as np
     import pandas as pd
 
-    from xops.hooks.model_formats import TRUSTED, import_skops
+    from xops.hooks.models.model_formats import TRUSTED, import_skops
 
     dice = np.random.default_rng(0)
     frame = pd.DataFrame(dice.normal(size=(200, 3)), columns=["amount", "items", "customer_age"])
@@ -169,8 +169,8 @@ def the_operator_judges_records_and_decides(code, monkeypatch):
     import pyarrow as pa
     from airflow.sdk.exceptions import AirflowFailException
 
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.store.evidence import EvidenceStore
 
     module = types.ModuleType("xops.operators.freshness")
     monkeypatch.setitem(sys.modules, module.__name__, module)

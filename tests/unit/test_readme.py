@@ -105,8 +105,8 @@ print(json.dumps({"errors": bag.import_errors, "dags": list(bag.dags), "plugins"
 def test_the_settings_are_understood(settings, monkeypatch):
     from airflow.sdk import Connection
 
-    from xops.hooks.iceberg_tables import IcebergHook
-    from xops.hooks.mlflow_registry import MlflowHook
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.models.registry import MlflowHook
     from xops.hooks.settings import store_url
 
     for name, value in settings.items():
@@ -134,7 +134,7 @@ def test_the_settings_are_understood(settings, monkeypatch):
 
 
 def test_the_bucket_opens_with_the_credentials_of_its_connection(monkeypatch):
-    from xops.hooks.objects import Objects
+    from xops.hooks.store.objects import Objects
 
     for name, value in SETTINGS[0].items():
         monkeypatch.setenv(name, value)
@@ -181,8 +181,8 @@ def test_airflow_is_told_of_the_connection_types_and_settings():
     schemas = pytest.importorskip("jsonschema")
     import airflow
 
-    from xops.hooks.iceberg_tables import IcebergHook
-    from xops.hooks.mlflow_registry import MlflowHook
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.models.registry import MlflowHook
 
     info = get_provider_info()
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xops.core.column_types import from_arrow
-from xops.core.contract import Contract, read_contract
+from xops.core.contract.column_types import from_arrow
+from xops.core.contract.odcs import Contract, read_contract
+from xops.core.contract.schema_changes import Column
 from xops.core.errors import Misconfigured, bounded
-from xops.core.schema_changes import Column
-from xops.core.suite import refuse_code
+from xops.core.suite.compiler import refuse_code
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ SUFFIXES = (".yaml", ".yml")
 def load_contract(path: str, dataset: str = "") -> Contract:
     """Read a contract.
 
-    :param dataset: the schema object; see :func:`~xops.core.contract.read_contract`.
+    :param dataset: the schema object; see :func:`~xops.core.contract.odcs.read_contract`.
     :raises Misconfigured: when there is no such file, it is not valid by the standard, its rules contradict each other,
         or one of them has a row condition that is code; with the place.
     """

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from evidently.core.report import Snapshot
 
-    from xops.core.drift import Drift
-    from xops.core.profiles import ColumnProfile, Profile
+    from xops.core.drift.judge import Drift
+    from xops.core.profile.profiles import ColumnProfile, Profile
 
 _BARS = 30
 _FURTHER = 10  # bars beyond the bins, at most, on either end
@@ -26,7 +26,7 @@ def snapshot(
 ) -> Snapshot | None:
     """Give the snapshot that Evidently's preset of data drift makes.
 
-    :param drift: what :func:`xops.core.drift.compare` found between the two.
+    :param drift: what :func:`xops.core.drift.judge.compare` found between the two.
     :param max_share: the share of drifted columns at which the dataset drifted.
     :param facts: what the snapshot carries as metadata.
     :returns: None when no column was measured.

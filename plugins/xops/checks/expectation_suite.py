@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from xops.checks.contract_file import SUFFIXES, suite_of_contract
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
-from xops.core.suite import BATCH, entry_of, may_run_in_gx, refuse_code, refuse_parameters
-from xops.core.suite_plan import Answer
+from xops.core.suite.compiler import BATCH, entry_of, may_run_in_gx, refuse_code, refuse_parameters
+from xops.core.suite.plan import Answer
 from xops.engines.one_select import decide, examine
 from xops.engines.sources import Rows, reading, source_of
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from xops.core.profile_spec import ProfileSpec
-    from xops.core.profiles import Profile
+    from xops.core.profile.profiles import Profile
+    from xops.core.profile.spec import ProfileSpec
 
 _LOG = logging.getLogger(__name__)
 _PLACE = "xops.place"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xops.checks.expectation_suite import validate
-from xops.core.expectations import judge_expectations
+from xops.core.suite.results import judge_expectations
 from xops.core.verdict import Outcome, Verdict
 from xops.engines.failing_rows import failing_rows
 

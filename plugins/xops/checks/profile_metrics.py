@@ -31,7 +31,7 @@ def column_drift(
     """Give a column's drift as Evidently's renderers take it.
 
     :param kind: ``num`` or ``cat``.
-    :param method: its key in :data:`xops.core.distances.MEASURES`.
+    :param method: its key in :data:`xops.core.drift.distances.MEASURES`.
     :param sides: the bars of the reference and of the current side: ``x`` the edges or categories, ``y`` the counts.
     """
     from evidently.legacy.calculations.data_drift import ColumnDataDriftMetrics, DriftStatsField

@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from xops.checks.expectation_suite import validate_in_gx
 from xops.core.errors import Unmeasured
-from xops.core.row_conditions import columns_in, read_condition
-from xops.core.suite import compile_expectation, entry_of, is_trusted, may_run_in_gx, refuse_code, refuse_parameters
-from xops.core.suite_plan import EVERY, Answer
-from xops.core.suite_standard import planned_in
+from xops.core.suite.compiler import (
+    compile_expectation,
+    entry_of,
+    is_trusted,
+    may_run_in_gx,
+    refuse_code,
+    refuse_parameters,
+)
+from xops.core.suite.plan import EVERY, Answer
+from xops.core.suite.row_conditions import columns_in, read_condition
+from xops.core.suite.standard import planned_in
 
 if TYPE_CHECKING:
-    from xops.core.profile_spec import ProfileSpec
-    from xops.core.profiles import Profile
-    from xops.core.suite_plan import Plan
-    from xops.engines.sql_scan import SqlScan
+    from xops.core.profile.profiles import Profile
+    from xops.core.profile.spec import ProfileSpec
+    from xops.core.suite.plan import Plan
+    from xops.engines.sql.scan import SqlScan
 
 Entry = Mapping[str, Any]
 

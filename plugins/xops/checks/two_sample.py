@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xops.core.drift.separation import MIN_ROWS, Separation
 from xops.core.errors import bounded
-from xops.core.separation import MIN_ROWS, Separation
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -27,10 +27,10 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
     :raises Misconfigured: when there is no such version, or nothing was promoted and none is named.
     """
-    from xops.core.model_card import html_of, markdown_of
-    from xops.hooks.champions import champion_version
-    from xops.hooks.mlflow_registry import MlflowHook
-    from xops.hooks.model_cards import known_of, read_card
+    from xops.core.model.card import html_of, markdown_of
+    from xops.hooks.models.cards import known_of, read_card
+    from xops.hooks.models.champions import champion_version
+    from xops.hooks.models.registry import MlflowHook
 
     version = asked.version or champion_version(asked.model)
     if version is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xops.cli import Verb
-from xops.core.draft import draft
+from xops.core.contract.draft import draft
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import slug
 
@@ -78,8 +78,8 @@ def _file(path: Path) -> pa.Table:
 
 
 def _table(name: str, conn_id: str) -> pa.Table:
-    from xops.hooks.iceberg_reading import BATCH
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.iceberg.reading import BATCH
+    from xops.hooks.iceberg.tables import IcebergHook
 
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
         raise Misconfigured(f"{name}: no such file, and no name of a table either: namespace.table")

@@ -19,10 +19,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Give for each version who asked for it, what it learned from, how it was judged, and when it was champion."""
-    from xops.core.promotion import champion
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.mlflow_registry import MlflowHook
-    from xops.hooks.promotion_log import PromotionLog
+    from xops.core.model.promotion import champion
+    from xops.hooks.models.promotion_log import PromotionLog
+    from xops.hooks.models.registry import MlflowHook
+    from xops.hooks.store.evidence import EvidenceStore
 
     store, log = EvidenceStore(), PromotionLog(asked.model).read()
     history = []

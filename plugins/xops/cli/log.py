@@ -17,7 +17,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(asked: argparse.Namespace) -> list[dict[str, Any]]:
-    from xops.hooks.promotion_log import PromotionLog
+    from xops.hooks.models.promotion_log import PromotionLog
 
     return [entry.to_json() for entry in PromotionLog(asked.model).read()]
 

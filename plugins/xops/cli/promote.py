@@ -27,10 +27,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(asked: argparse.Namespace) -> dict[str, Any]:
     """Promote on the newest evidence of each kind of check about the version; give the entry."""
     from xops.core.gate import Rule
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.model_cards import write_card
-    from xops.hooks.person import asker
-    from xops.hooks.promotions import Promotions
+    from xops.hooks.models.cards import write_card
+    from xops.hooks.models.person import asker
+    from xops.hooks.models.promotions import Promotions
+    from xops.hooks.store.evidence import EvidenceStore
 
     if not all("=" in pair for pair in asked.severity):
         raise Misconfigured(f"--severity: CHECK=SEVERITY was wanted, found {', '.join(asked.severity)}")

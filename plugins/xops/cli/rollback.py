@@ -21,8 +21,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(asked: argparse.Namespace) -> dict[str, Any]:
-    from xops.hooks.person import asker
-    from xops.hooks.promotions import Promotions
+    from xops.hooks.models.person import asker
+    from xops.hooks.models.promotions import Promotions
 
     entry = Promotions(asked.model, mlflow_conn_id=asked.mlflow_conn_id).roll_back(
         asked.to, asker(), reason=asked.reason, force=asked.force, iceberg_conn_id=asked.iceberg_conn_id

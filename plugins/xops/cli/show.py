@@ -24,10 +24,10 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
     :raises Misconfigured: when there is no such version, or nothing was promoted yet.
     """
-    from xops.core.promotion import champion
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.mlflow_registry import MlflowHook
-    from xops.hooks.promotion_log import PromotionLog
+    from xops.core.model.promotion import champion
+    from xops.hooks.models.promotion_log import PromotionLog
+    from xops.hooks.models.registry import MlflowHook
+    from xops.hooks.store.evidence import EvidenceStore
 
     log = PromotionLog(asked.model).read()
     version = champion(log) if asked.version == "champion" else asked.version

@@ -26,7 +26,7 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
     :raises Misconfigured: when a model is not known, or the bound is negative or no number.
     """
-    from xops.hooks.tidying import tidy
+    from xops.hooks.models.tidying import tidy
 
     if not 0 <= asked.older_than < float("inf"):
         raise Misconfigured(f"--older-than: hours from 0 on were wanted, found {asked.older_than}")

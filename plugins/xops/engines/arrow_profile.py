@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from xops.core.errors import Misconfigured
-from xops.core.profile_spec import ProfileSpec
-from xops.core.profiles import ColumnProfile, Profile
+from xops.core.profile.profiles import ColumnProfile, Profile
+from xops.core.profile.spec import ProfileSpec
 from xops.core.strict_json import dumps
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from xops.core.value_hash import Hashes, hash_texts
+from xops.core.profile.value_hash import Hashes, hash_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xops.core import distinct
-from xops.core.profile_spec import BINS, CELLS, NEAR, OTHERS, ColumnSpec, Kind, cells_of
-from xops.core.profiles import ColumnProfile
-from xops.core.value_hash import Hashes, hash_numbers, hash_strings
+from xops.core.profile import distinct
+from xops.core.profile.profiles import ColumnProfile
+from xops.core.profile.spec import BINS, CELLS, NEAR, OTHERS, ColumnSpec, Kind, cells_of
+from xops.core.profile.value_hash import Hashes, hash_numbers, hash_strings
 from xops.engines import arrow_values
 from xops.engines.arrow_values import Array
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
-from xops.core.profile_spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
-from xops.core.profiles import Profile
+from xops.core.profile.profiles import Profile
+from xops.core.profile.spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
 from xops.engines.arrow_values import sql_type
 from xops.engines.counting import Frequent, NumberCounter, counter_of
 from xops.engines.one_read import OneRead, feed

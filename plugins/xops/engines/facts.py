@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xops.core.column_types import from_arrow
-from xops.core.draft import FEW, PATTERNS, ColumnFacts
-from xops.core.profile_spec import Kind, kind_of
+from xops.core.contract.column_types import from_arrow
+from xops.core.contract.draft import FEW, PATTERNS, ColumnFacts
+from xops.core.profile.spec import Kind, kind_of
 from xops.engines.duckdb_scan import DuckdbScan, quoted
 
 if TYPE_CHECKING:

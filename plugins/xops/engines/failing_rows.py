@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.core.suite import compile_expectation
-from xops.core.suite_plan import columns_of
+from xops.core.suite.compiler import compile_expectation
+from xops.core.suite.plan import columns_of
 from xops.engines.one_read import OneRead
 from xops.engines.sources import ArrowRows
 

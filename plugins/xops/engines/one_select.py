@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import bounded
-from xops.core.suite import compile_expectation, entry_of
-from xops.core.suite_plan import Column, Plan, columns_of
+from xops.core.suite.compiler import compile_expectation, entry_of
+from xops.core.suite.plan import Column, Plan, columns_of
 from xops.engines.duckdb_scan import DuckdbScan, Unanswered
-from xops.engines.footers import stated
+from xops.engines.files.footers import stated
 from xops.engines.sources import ArrowRows, ParquetFiles, Rows, Source, reading, source_of
 
 if TYPE_CHECKING:
-    from xops.core.profile_spec import ProfileSpec
-    from xops.core.profiles import Profile
+    from xops.core.profile.profiles import Profile
+    from xops.core.profile.spec import ProfileSpec
 
 _LOG = logging.getLogger(__name__)
 _COLUMN = re.compile(r"\bc(\d+)\b")

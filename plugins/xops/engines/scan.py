@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from xops.core.profile_spec import ProfileSpec
-from xops.core.profiles import Profile
+from xops.core.profile.profiles import Profile
+from xops.core.profile.spec import ProfileSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from xops.core.errors import Misconfigured, bounded
-from xops.engines.footers import bounds
-from xops.engines.parquet_files import Opened, opened
+from xops.engines.files.footers import bounds
+from xops.engines.files.parquet_files import Opened, opened
 
 if TYPE_CHECKING:
     import pandas as pd

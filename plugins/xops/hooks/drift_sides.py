@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xops.core.batch_window import BatchWindow
+from xops.core.dataset.versions import DataVersion
+from xops.core.drift.batch_window import BatchWindow
 from xops.core.errors import Misconfigured
-from xops.core.versions import DataVersion
-from xops.hooks.profile_store import Side
+from xops.hooks.store.profiles import Side
 
 if TYPE_CHECKING:
-    from xops.core.training import TrainingRecord
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.core.model.training import TrainingRecord
+    from xops.hooks.iceberg.tables import IcebergHook
 
 
 def side_of(lake: IcebergHook, table: str, named: Any, *, before: str = "") -> Side:
@@ -23,7 +23,7 @@ def side_of(lake: IcebergHook, table: str, named: Any, *, before: str = "") -> S
     :param before: a window holds only batches whose names sort before this one.
     :raises Misconfigured: when there is no such thing, or nothing was published.
     """
-    from xops.hooks.table_versions import TableVersions
+    from xops.hooks.iceberg.versions import TableVersions
 
     if isinstance(named, (Mapping, DataVersion)) or (isinstance(named, str) and "@" in named):
         version = TableVersions(lake).find(named)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from xops.core.lineage import Touched, Trace
+    from xops.core.dataset.lineage import Touched, Trace
     from xops.core.verdict import Verdict
 
 

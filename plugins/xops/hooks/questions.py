@@ -6,9 +6,9 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any
 
+from xops.core.dataset.version_names import VersionName
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.version_names import VersionName
-from xops.core.versions import DataVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,8 @@ def version_there(*, version: str, batch: str, after: Any, iceberg_conn_id: str)
     :param batch: empty for any.
     :param after: a data version; None for any.
     """
-    from xops.hooks.iceberg_tables import IcebergHook
-    from xops.hooks.table_versions import TableVersions
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.iceberg.versions import TableVersions
 
     name, lake = VersionName.read(version), IcebergHook(iceberg_conn_id)
     published = lake.published(name.table)
@@ -43,8 +43,8 @@ def version_there(*, version: str, batch: str, after: Any, iceberg_conn_id: str)
 
 def fresh_data(*, table: str, within: float, iceberg_conn_id: str) -> dict[str, Any] | None:
     """Give what readers see as soon as it was published within so many seconds of now, inclusive."""
-    from xops.hooks.iceberg_tables import IcebergHook
-    from xops.hooks.table_versions import TableVersions
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.iceberg.versions import TableVersions
 
     lake = IcebergHook(iceberg_conn_id)
     published = lake.published(table)
@@ -57,8 +57,8 @@ def fresh_data(*, table: str, within: float, iceberg_conn_id: str) -> dict[str, 
 
 def ordinary_data(*, table: str, iceberg_conn_id: str) -> dict[str, Any] | None:
     """Give what readers see as soon as the newest check of its newest batch found nothing unusual."""
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.store.evidence import EvidenceStore
 
     lake = IcebergHook(iceberg_conn_id)
     published = lake.published(table)
@@ -77,8 +77,8 @@ def alias_set(*, model: str, alias: str, after: str, mlflow_conn_id: str) -> dic
 
     :param after: a version; empty for none.
     """
-    from xops.core.promotion import champion, previous_champion
-    from xops.hooks.promotion_log import PromotionLog
+    from xops.core.model.promotion import champion, previous_champion
+    from xops.hooks.models.promotion_log import PromotionLog
 
     if alias in ("champion", "previous"):
         log = PromotionLog(model).read()
@@ -90,7 +90,7 @@ def alias_set(*, model: str, alias: str, after: str, mlflow_conn_id: str) -> dic
 
 def mlflow_alias(model: str, alias: str, mlflow_conn_id: str) -> str | None:
     """Give the version that MLflow has for an alias, or None while there is none; one caller of a process at a time."""
-    from xops.hooks.mlflow_registry import MlflowHook
+    from xops.hooks.models.registry import MlflowHook
 
     if not _ONE_AT_A_TIME.acquire(timeout=_PATIENCE):
         raise Unavailable(f"MLflow ({mlflow_conn_id}): an earlier question is not answered yet")

@@ -7,15 +7,15 @@ import functools
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from xops.core.lineage import Place, Source, Touched, Trace, sources_of
+from xops.core.dataset.lineage import Place, Source, Touched, Trace, sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
+    from xops.core.dataset.versions import DataVersion
     from xops.core.verdict import Verdict
-    from xops.core.versions import DataVersion
 
 _TRACE: ContextVar[Trace | None] = ContextVar("xops_trace", default=None)
 P = ParamSpec("P")

@@ -6,10 +6,10 @@ import datetime as dt
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from xops.core.dataset.watching import Sighting
 from xops.core.evidence import digest
-from xops.core.watching import Sighting
-from xops.hooks.objects import Objects
 from xops.hooks.questions import mlflow_alias
+from xops.hooks.store.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +38,7 @@ def files(url: str, pattern: str, settled_seconds: float) -> list[Sighting]:
 
 def versions(table: str, iceberg_conn_id: str) -> list[Sighting]:
     """Give the versions that readers of a dataset see or have ever seen."""
-    from xops.hooks.dataset_store import store_of
+    from xops.hooks.datasets.store import store_of
 
     store = store_of(table, iceberg_conn_id=iceberg_conn_id)
     shown = store.versions(table) if store.published(table) else []
@@ -47,7 +47,7 @@ def versions(table: str, iceberg_conn_id: str) -> list[Sighting]:
 
 def champions(model: str) -> list[Sighting]:
     """Give every entry of a model's promotion log."""
-    from xops.hooks.promotion_log import PromotionLog
+    from xops.hooks.models.promotion_log import PromotionLog
 
     return [Sighting(str(entry.number), entry.to_json()) for entry in PromotionLog(model).read()]
 

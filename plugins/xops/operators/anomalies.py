@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.core.anomalies import judge_anomalies
+from xops.core.anomaly.judge import judge_anomalies
+from xops.core.anomaly.surprise import LEARNING
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured
-from xops.core.surprise import LEARNING
-from xops.core.versions import DataVersion
 from xops.operators.base import CheckOperator, Judged
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class AnomalyCheckOperator(CheckOperator):
@@ -56,9 +56,9 @@ class AnomalyCheckOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Measure the batch, find the figures of those before it, compare."""
-        from xops.hooks.batch_history import BatchHistory
-        from xops.hooks.dataset_store import store_of
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.datasets.store import store_of
+        from xops.hooks.iceberg.batch_history import BatchHistory
+        from xops.hooks.iceberg.tables import IcebergHook
 
         version = DataVersion.from_json(self.version)
         if not version.batch:

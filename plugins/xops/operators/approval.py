@@ -70,7 +70,7 @@ class ApproveModelOperator(GatedOperator, ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Keep the answer, then open or close the gate."""
-        from xops.hooks.evidence_store import EvidenceStore
+        from xops.hooks.store.evidence import EvidenceStore
 
         if "error" in event:
             self.process_trigger_event_error(event)

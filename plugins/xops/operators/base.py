@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from xops.core.dataset.lineage import Touched, Trace, quality_summary
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import Evidence, Origin
-from xops.core.lineage import Touched, Trace, quality_summary
 from xops.core.verdict import Verdict, worst
 from xops.hooks import traced
 from xops.hooks.lineage_events import collect, operator_lineage
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from xops.core.versions import DataVersion
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.core.dataset.versions import DataVersion
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.store.evidence import EvidenceStore
 
 GateName = Literal["fail", "skip", "record"]
 
@@ -133,7 +133,7 @@ class CheckOperator(GatedOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Judge, record, decide."""
-        from xops.hooks.evidence_store import EvidenceStore
+        from xops.hooks.store.evidence import EvidenceStore
 
         store = EvidenceStore()
         return self.decide(context, store, self.judge(context, store))
@@ -195,7 +195,7 @@ def announce(context: Context, outlets: Sequence[Any], extra: Mapping[str, Any])
 
 def champion_or_skip(model: str) -> str:
     """Give the champion's version, or skip the task while nothing was promoted."""
-    from xops.hooks.champions import champion_version
+    from xops.hooks.models.champions import champion_version
 
     version = champion_version(model)
     if version is None:

@@ -10,7 +10,7 @@ from xops.operators.base import CheckOperator, Judged, origin_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class CopyModelOperator(CheckOperator):
@@ -49,10 +49,10 @@ class CopyModelOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:
         """Copy, and say what came over."""
-        from xops.hooks.champions import champion_version
-        from xops.hooks.mlflow_registry import MlflowHook
-        from xops.hooks.model_copies import copy_champion
-        from xops.hooks.objects import Objects
+        from xops.hooks.models.champions import champion_version
+        from xops.hooks.models.copies import copy_champion
+        from xops.hooks.models.registry import MlflowHook
+        from xops.hooks.store.objects import Objects
 
         to_model = self.to_model or self.model
         copied = copy_champion(

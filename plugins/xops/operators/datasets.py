@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.sdk import TriggerRule
 
+from xops.core.dataset.versions import DataVersion
+from xops.core.dataset.writes import Write
 from xops.core.errors import Misconfigured, Refused
 from xops.core.evidence import slug
-from xops.core.expectations import judge_expectations
 from xops.core.gate import admit
 from xops.core.strict_json import dumps
-from xops.core.suite import untested
-from xops.core.versions import DataVersion
-from xops.core.writes import Write
+from xops.core.suite.compiler import untested
+from xops.core.suite.results import judge_expectations
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, quality, verdicts_of
 from xops.operators.quarantine import set_rows_aside
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from xops.core.evidence import Origin
     from xops.core.verdict import Verdict
-    from xops.hooks.dataset_store import DatasetStore
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.sources import Address
+    from xops.hooks.datasets.store import DatasetStore
+    from xops.hooks.landing.sources import Address
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 _LONGEST_BATCH = 100  # it is part of file names
@@ -39,8 +39,8 @@ class StageDataOperator(XopsOperator):
     batch the one that was staged last is published; of rows that ``overwrite`` or ``upsert`` puts in each other's place
     those of the later batch are, by name, in whatever order they come.
 
-    :param source: where the rows are, in words of :func:`~xops.hooks.sources.open_source` (templated): files by path
-        or URL, a query or a table of a database, or a function.
+    :param source: where the rows are, in words of :func:`~xops.hooks.landing.sources.open_source` (templated): files by
+        path or URL, a query or a table of a database, or a function.
     :param table: the Iceberg table, ``namespace.table``; made at the first batch (templated).
     :param batch: the batch's name, kept with each row in the column ``batch`` (templated).
     :param types: type of each column, as Arrow names it: ``int64``, ``date32``, ``decimal(10, 2)``... What CSV and
@@ -52,7 +52,7 @@ class StageDataOperator(XopsOperator):
     :param by: the partition columns of ``overwrite``, the key columns of ``upsert``.
     :param evolve: whether the batch may add columns, which earlier rows then lack, and widen types.
     :param iceberg_conn_id: connection of the catalog.
-    :returns: the data version, as :class:`~xops.core.versions.DataVersion`'s JSON.
+    :returns: the data version, as :class:`~xops.core.dataset.versions.DataVersion`'s JSON.
     :raises Misconfigured: when the source is missing, unreadable or empty, or does not fit its types or the table.
     """
 
@@ -85,8 +85,8 @@ class StageDataOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Read the source and stage its rows."""
-        from xops.hooks.dataset_store import store_of
-        from xops.hooks.sources import open_source
+        from xops.hooks.datasets.store import store_of
+        from xops.hooks.landing.sources import open_source
 
         if not isinstance(self.batch, str) or not 0 < len(self.batch) <= _LONGEST_BATCH:
             raise Misconfigured(
@@ -168,8 +168,8 @@ class DataTestOperator(CheckOperator):
     def _judge_version(self, store: EvidenceStore) -> Judged:
         from xops.checks.expectation_suite import read_suite, validate, validate_and_profile
         from xops.engines.duckdb_scan import DuckdbScan, profiler
-        from xops.hooks.dataset_store import store_of
-        from xops.hooks.profile_store import ProfileStore
+        from xops.hooks.datasets.store import store_of
+        from xops.hooks.store.profiles import ProfileStore
 
         version = DataVersion.from_json(self.version)
         suite = read_suite(self.suite)
@@ -242,8 +242,8 @@ class PublishDataOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Publish, or set aside and fail."""
-        from xops.hooks.dataset_store import store_of
-        from xops.hooks.evidence_store import EvidenceStore, now
+        from xops.hooks.datasets.store import store_of
+        from xops.hooks.store.evidence import EvidenceStore, now
 
         if self.on_fail not in get_args(OnFail):
             raise Misconfigured(f"on_fail: {', '.join(get_args(OnFail))} was wanted, found {self.on_fail!r:.100}")

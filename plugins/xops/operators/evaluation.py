@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured
-from xops.core.judges import judge_candidate
-from xops.core.report import CURVES, report_of
+from xops.core.model.judges import judge_candidate
+from xops.core.page.report import CURVES, report_of
 from xops.operators.base import CheckOperator, Judged
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from xops.checks.battery.check import Check
     from xops.checks.battery.exam import Contender, Exam, Learned
+    from xops.core.dataset.versions import DataVersion
     from xops.core.verdict import Verdict
-    from xops.core.versions import DataVersion
-    from xops.hooks.champions import Trained
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.models.champions import Trained
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class _ExamOperator(CheckOperator):
@@ -32,7 +32,7 @@ class _ExamOperator(CheckOperator):
 
     def contenders(self, named: Any) -> tuple[Trained, Trained | None, dict[str, Any]]:
         """Load the candidate and the champion, if there is another one, and give the facts that promotion asks for."""
-        from xops.hooks.champions import champion_version, load_version
+        from xops.hooks.models.champions import champion_version, load_version
 
         model, version = named_version(named)
         candidate = load_version(model, version, conn_id=self.mlflow_conn_id)
@@ -61,7 +61,7 @@ class _ExamOperator(CheckOperator):
         :param columns: others to read where the table has them; a check says what it lacks.
         :returns: the rows held out, and those that the candidate learned from.
         """
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.iceberg.tables import IcebergHook
 
         lake, record = IcebergHook(self.iceberg_conn_id), candidate.record
         there = [column for column in columns if column in lake.columns(record.features.table)] if columns else []
@@ -107,7 +107,7 @@ class _ExamOperator(CheckOperator):
 
     def _contender(self, trained: Trained, learned: Learned | None = None) -> Contender:
         from xops.checks.battery.exam import Contender, row_hashes
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.iceberg.tables import IcebergHook
 
         record = trained.record
         rows = IcebergHook(self.iceberg_conn_id).rows(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from xops.core.drift import DriftRules, compare
+from xops.core.drift.judge import DriftRules, compare
+from xops.core.drift.separation import separated, sort_of
 from xops.core.errors import Misconfigured
-from xops.core.judges import judge_drift, judge_performance
-from xops.core.separation import separated, sort_of
+from xops.core.model.judges import judge_drift, judge_performance
 from xops.core.verdict import Outcome
 from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, published_or_refuse
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from xops.core.drift import Drift
-    from xops.core.profiles import Profile
-    from xops.core.separation import Separation
+    from xops.core.drift.judge import Drift
+    from xops.core.drift.separation import Separation
+    from xops.core.profile.profiles import Profile
     from xops.core.verdict import Verdict
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
-    from xops.hooks.profile_store import Side
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.store.evidence import EvidenceStore
+    from xops.hooks.store.profiles import Side
 
 
 class DriftCheckOperator(CheckOperator):
@@ -44,7 +44,7 @@ class DriftCheckOperator(CheckOperator):
     :param columns: those to compare; all that the champion learned from, or that either side has, when empty.
     :param max_share: share of drifted columns at which the verdict is ``fail``, in (0, 1].
     :param min_rows: with fewer rows on a side nothing is measured.
-    :param rules: arguments of :class:`~xops.core.drift.DriftRules`: methods and limits by column and by kind,
+    :param rules: arguments of :class:`~xops.core.drift.judge.DriftRules`: methods and limits by column and by kind,
         sample-size guard.
     :param raw_values: whether the findings may name categories and the ends of ranges. The report does in any case.
     :param always_report: whether the report is drawn of what passes as well.
@@ -95,8 +95,8 @@ class DriftCheckOperator(CheckOperator):
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Profile both sides, or find their profiles; measure, judge, and draw what does not pass."""
         from xops.hooks.drift_sides import side_of
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.profile_store import ProfileStore
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.store.profiles import ProfileStore
 
         rules, lake = DriftRules.given(self.rules), IcebergHook(self.iceberg_conn_id)
         reference, columns, facts = self._reference(lake)
@@ -176,8 +176,8 @@ class DriftCheckOperator(CheckOperator):
 
     def _reference(self, lake: IcebergHook) -> tuple[Side | None, list[str], dict[str, Any]]:
         """Give the champion's training data, the columns to compare, and the champion; None without a model."""
-        from xops.hooks.champions import training_record
         from xops.hooks.drift_sides import trained_on
+        from xops.hooks.models.champions import training_record
 
         if bool(self.model) == bool(self.reference):
             raise Misconfigured(f"{self.task_id}: a model or a reference was wanted, and not both")
@@ -243,7 +243,7 @@ class PerformanceCheckOperator(CheckOperator):
         """Join scores and labels of the batch and measure."""
         import numpy as np
 
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.iceberg.tables import IcebergHook
 
         lake = IcebergHook(self.iceberg_conn_id)
         batch = self.batch or self._newest(lake)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.core.merging import figures
+from xops.core.profile.merging import figures
 from xops.core.strict_json import plain
 from xops.operators.base import XopsOperator, champion_or_skip
 
@@ -51,11 +51,11 @@ class ProfileOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Profile what is not profiled yet."""
-        from xops.hooks.champions import training_record
         from xops.hooks.drift_sides import side_of, trained_on
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.objects import Objects
-        from xops.hooks.profile_store import ProfileStore
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.models.champions import training_record
+        from xops.hooks.store.objects import Objects
+        from xops.hooks.store.profiles import ProfileStore
 
         lake, profiles = IcebergHook(self.iceberg_conn_id), ProfileStore(Objects.configured())
         side = side_of(lake, self.table, self.version)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from xops.core.promotion import Entry
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.promotions import Asker
+    from xops.core.model.promotion import Entry
+    from xops.hooks.models.promotions import Asker
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class PromoteModelOperator(XopsOperator):
@@ -36,7 +36,7 @@ class PromoteModelOperator(XopsOperator):
         not refuse); what was not measured refuses always. A check that is named must be among the verdicts.
     :param reason: why, for a person (templated).
     :param card: what people say of the model for its card: a mapping of fields to texts, or the path of a YAML or
-        Markdown file (templated). See :data:`xops.core.model_card.SAID`.
+        Markdown file (templated). See :data:`xops.core.model.card.SAID`.
     :param mlflow_conn_id: connection of MLflow.
     :returns: the entry of the promotion log; also as ``extra`` of the events of its outlets.
     """
@@ -66,8 +66,8 @@ class PromoteModelOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Check the evidence and the files, append, and write the model card; a retry goes on with the card."""
-        from xops.hooks.model_cards import read_card, write_card
-        from xops.hooks.promotions import Promotions
+        from xops.hooks.models.cards import read_card, write_card
+        from xops.hooks.models.promotions import Promotions
 
         model, version = named_version(self.candidate)
         said = None if self.card is None else read_card(self.card)
@@ -121,7 +121,7 @@ class RollbackModelOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """See that the version loads and fits, then append."""
-        from xops.hooks.promotions import Promotions
+        from xops.hooks.models.promotions import Promotions
 
         entry = Promotions(self.model, mlflow_conn_id=self.mlflow_conn_id).roll_back(
             self.to,
@@ -154,14 +154,14 @@ class ReconcileModelOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Compare, repair, and say what was found."""
-        from xops.hooks.promotions import Promotions
+        from xops.hooks.models.promotions import Promotions
 
         return Judged(Promotions(self.model, mlflow_conn_id=self.mlflow_conn_id).reconcile(), self.model)
 
 
 def asker_of(context: Context) -> Asker:
     """Give the task that runs as the one who asks for a change of champion."""
-    from xops.hooks.promotions import Asker
+    from xops.hooks.models.promotions import Asker
 
     origin = origin_of(context)
     by = f"{origin.dag_id}/{origin.run_id}/{origin.task_id}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Refused, bounded
 from xops.core.evidence import Origin, slug
-from xops.core.versions import DataVersion
 from xops.operators.base import XopsOperator, announce, origin_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from xops.core.evidence import Evidence
     from xops.core.verdict import Verdict
-    from xops.hooks.dataset_store import DatasetStore
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.datasets.store import DatasetStore
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class ReleaseQuarantineOperator(XopsOperator):
@@ -52,8 +52,8 @@ class ReleaseQuarantineOperator(XopsOperator):
     def act(self, context: Context) -> dict[str, Any]:
         """Release what passes of each batch set aside."""
         from xops.checks.expectation_suite import read_suite
-        from xops.hooks.dataset_store import store_of
-        from xops.hooks.evidence_store import EvidenceStore
+        from xops.hooks.datasets.store import store_of
+        from xops.hooks.store.evidence import EvidenceStore
 
         suite, store, origin = read_suite(self.suite), EvidenceStore(), origin_of(context)
         dataset = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id)
@@ -99,7 +99,7 @@ class _Releases:
         import pyarrow.compute as pc
 
         from xops.checks.passing_rows import divide
-        from xops.hooks.evidence_store import now
+        from xops.hooks.store.evidence import now
 
         rows, beside = self.dataset.rows(version, batches=[version.batch]), self.dataset.beside(version)
         division = divide(_together(rows, beside), [suite], subject=version.name)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Asset, Context
 
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class RetrainDecisionOperator(XopsOperator):
@@ -67,8 +67,8 @@ class RetrainDecisionOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Gather the windows, decide, record, ask."""
-        from xops.hooks.evidence_store import EvidenceStore
-        from xops.hooks.retrain_requests import RetrainRequests
+        from xops.hooks.models.retrain_requests import RetrainRequests
+        from xops.hooks.store.evidence import EvidenceStore
 
         requests, version = RetrainRequests(self.model), champion_or_skip(self.model)
         store = EvidenceStore()
@@ -95,9 +95,9 @@ class RetrainDecisionOperator(XopsOperator):
 
     def _new_rows(self) -> int:
         """Count the labelled rows of the batches that came after those of the newest training."""
-        from xops.core.training import TrainingRecord
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.mlflow_registry import MlflowHook
+        from xops.core.model.training import TrainingRecord
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.models.registry import MlflowHook
 
         if not self.labels:
             raise Misconfigured(f"{self.task_id}: the policy has min_new_rows, so the table of labels is wanted")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from xops.core.schema_changes import COMPATIBLE, Column, first_of_its_table, judge_schema
+from xops.core.contract.schema_changes import COMPATIBLE, Column, first_of_its_table, judge_schema
+from xops.core.dataset.versions import DataVersion
 from xops.core.verdict import Finding, Outcome, Verdict
-from xops.core.versions import DataVersion
 from xops.operators.base import CheckOperator, Judged
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from xops.core.contract import Contract
-    from xops.hooks.dataset_store import DatasetStore
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.core.contract.odcs import Contract
+    from xops.hooks.datasets.store import DatasetStore
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class SchemaCheckOperator(CheckOperator):
@@ -54,8 +54,8 @@ class SchemaCheckOperator(CheckOperator):
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Read both schemas, and the contract if there is one; compare."""
         from xops.checks.contract_file import columns_of_schema, load_contract
-        from xops.hooks.dataset_store import store_of
-        from xops.hooks.iceberg_reading import BATCH
+        from xops.hooks.datasets.store import store_of
+        from xops.hooks.iceberg.reading import BATCH
 
         version = DataVersion.from_json(self.version)
         lake = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from xops.core.judges import judge_scores
+from xops.core.model.judges import judge_scores
 from xops.core.verdict import Verdict
 from xops.hooks import traced
 from xops.operators.base import CheckOperator, Judged, announce, origin_of, published_or_refuse
@@ -14,9 +14,9 @@ from xops.operators.base import CheckOperator, Judged, announce, origin_of, publ
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from xops.hooks.champions import Trained
-    from xops.hooks.evidence_store import EvidenceStore
-    from xops.hooks.iceberg_tables import IcebergHook
+    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.models.champions import Trained
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 class ScoreBatchOperator(CheckOperator):
@@ -58,8 +58,8 @@ class ScoreBatchOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:
         """Score each waiting batch; the last one's verdict is the task's."""
-        from xops.hooks.champions import champion_version, load_champion
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.models.champions import champion_version, load_champion
 
         if champion_version(self.model) is None:
             raise AirflowSkipException(f"{self.model} has no champion yet, so there is nothing to score with")

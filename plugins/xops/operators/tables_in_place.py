@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured
 from xops.core.evidence import digest
-from xops.core.expectations import judge_expectations
-from xops.core.suite import untested
+from xops.core.suite.compiler import untested
+from xops.core.suite.results import judge_expectations
 from xops.operators.base import Judged
 
 if TYPE_CHECKING:
     from xops.checks.table_suite import Tested
-    from xops.engines.sql_scan import SqlScan
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.engines.sql.scan import SqlScan
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class TableTest:
         """Read, test and profile by one SELECT, in one transaction that only reads."""
         from xops.checks.expectation_suite import read_suite
         from xops.checks.table_suite import validate_table
-        from xops.engines.sql_scan import SqlScan
-        from xops.hooks.profile_store import ProfileStore
-        from xops.hooks.sql_tables import SqlTablesHook
+        from xops.engines.sql.scan import SqlScan
+        from xops.hooks.sql.tables import SqlTablesHook
+        from xops.hooks.store.profiles import ProfileStore
 
         if isinstance(self.fetch_rows, bool) or not isinstance(self.fetch_rows, int) or self.fetch_rows < 0:
             raise Misconfigured(f"fetch_rows: a whole number from 0 on was wanted, found {self.fetch_rows!r}")

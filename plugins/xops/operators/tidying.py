@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.store.evidence import EvidenceStore
 
 
 A_DAY = timedelta(days=1)
@@ -49,6 +49,6 @@ class TidyModelsOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Find, set right, and say what was found."""
-        from xops.hooks.tidying import tidy
+        from xops.hooks.models.tidying import tidy
 
         return Judged(tidy(self.models, older_than=self.older_than, conn_id=self.mlflow_conn_id), "models")

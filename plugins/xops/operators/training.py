@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from xops.core.errors import Misconfigured
-from xops.core.holdout import Holdout
-from xops.core.training import AskedBy, TrainingRecord
+from xops.core.model.holdout import Holdout
+from xops.core.model.training import AskedBy, TrainingRecord
 from xops.hooks import traced
 from xops.operators.base import XopsOperator, origin_of, published_or_refuse
 from xops.operators.evaluation import labelled
@@ -41,7 +41,7 @@ class TrainModelOperator(XopsOperator):
     :param on: the column that joins the two.
     :param target: the labels' column.
     :param columns: the features it is given, in order.
-    :param holdout: rows it is not given: :class:`~xops.core.holdout.Holdout` or its arguments.
+    :param holdout: rows it is not given: :class:`~xops.core.model.holdout.Holdout` or its arguments.
     :param window: how many batches it learns from, at least 1.
     :param hyperparameters: what the function is given as ``params``, strict JSON (templated).
     :param seed: of Python's and numpy's chance, and in ``params``; that of ``hyperparameters`` when None.
@@ -90,9 +90,9 @@ class TrainModelOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:
         """Train, record, register, and answer the requests."""
-        from xops.hooks.champions import training_record
-        from xops.hooks.mlflow_registry import MlflowHook
-        from xops.hooks.retrain_requests import RetrainRequests
+        from xops.hooks.models.champions import training_record
+        from xops.hooks.models.registry import MlflowHook
+        from xops.hooks.models.retrain_requests import RetrainRequests
 
         requests, hook, key = RetrainRequests(self.model), MlflowHook(self.mlflow_conn_id), origin_of(context).key
         still_open = requests.still_open()  # one that is opened while this trains is for the next
@@ -112,9 +112,9 @@ class TrainModelOperator(XopsOperator):
         }
 
     def _train(self, hook: Any, key: str, asked_by: AskedBy, answers: list[str]) -> str:
-        from xops.hooks import training_code
-        from xops.hooks.mlflow_registry import Training
-        from xops.hooks.model_formats import requirements_of
+        from xops.hooks.models import training_code
+        from xops.hooks.models.model_formats import requirements_of
+        from xops.hooks.models.registry import Training
 
         name, function = training_code.function_of(self.train)
         params = training_code.parameters(self.hyperparameters, self.seed, self.model)
@@ -149,7 +149,7 @@ class TrainModelOperator(XopsOperator):
 
     def _rows(self, asked_by: AskedBy, code: str) -> tuple[pd.DataFrame, TrainingRecord]:
         """Read the rows to learn from, and say which they are."""
-        from xops.hooks.iceberg_tables import IcebergHook
+        from xops.hooks.iceberg.tables import IcebergHook
 
         if self.window < 1:
             raise Misconfigured(f"{self.model}: a window of at least 1 batch was wanted, found {self.window}")

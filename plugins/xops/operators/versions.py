@@ -36,8 +36,8 @@ class TagVersionOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Find the version and tag it."""
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.table_versions import TableVersions
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.iceberg.versions import TableVersions
 
         versions = TableVersions(IcebergHook(self.iceberg_conn_id))
         tagged = versions.tag(versions.find(self.version), self.tag)
@@ -54,7 +54,7 @@ class DiffVersionsOperator(XopsOperator):
     :param key: columns that identify a row.
     :param profile: whether to compare the columns' profiles too, which reads every row of both versions.
     :param iceberg_conn_id: connection of the catalog.
-    :returns: the difference, as :class:`~xops.core.version_diff.VersionDiff`'s JSON: counts, no values.
+    :returns: the difference, as :class:`~xops.core.dataset.diff.VersionDiff`'s JSON: counts, no values.
     """
 
     template_fields = ("before", "after")
@@ -78,10 +78,10 @@ class DiffVersionsOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Find both versions and compare them."""
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.objects import Objects
-        from xops.hooks.profile_store import ProfileStore
-        from xops.hooks.table_versions import TableVersions
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.iceberg.versions import TableVersions
+        from xops.hooks.store.objects import Objects
+        from xops.hooks.store.profiles import ProfileStore
 
         versions = TableVersions(IcebergHook(self.iceberg_conn_id))
         found = versions.diff(
@@ -136,10 +136,10 @@ class ExpireVersionsOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Ask everybody who may need a version, then remove what nobody does."""
-        from xops.hooks.iceberg_tables import IcebergHook
-        from xops.hooks.mlflow_registry import MlflowHook
-        from xops.hooks.objects import Objects
-        from xops.hooks.version_expiry import VersionExpiry
+        from xops.hooks.iceberg.expiry import VersionExpiry
+        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.models.registry import MlflowHook
+        from xops.hooks.store.objects import Objects
 
         ages = (self.older_than_days, self.evidence_days, self.grace_days)
         if min(ages) < 0:

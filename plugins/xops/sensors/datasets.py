@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured
-from xops.core.versions import DataVersion
 from xops.sensors.base import XopsSensor
 
 

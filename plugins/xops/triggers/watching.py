@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from xops.core.dataset.watching import Begin, Sighting, unannounced
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.watching import Begin, Sighting, unannounced
 from xops.hooks import watched
 from xops.triggers.asking import Asking
 

@@ -20,7 +20,7 @@ app = FastAPI(title="xops", openapi_url=None, docs_url=None, redoc_url=None)
 @app.get("/reports/{report}")
 def report(report: str, request: Request) -> Response:
     """Give a report's page; an anonymous browser is sent to Airflow's login."""
-    from xops.hooks.evidence_store import EvidenceStore
+    from xops.hooks.store.evidence import EvidenceStore
 
     user = access.user_of(request)
     if user is None:

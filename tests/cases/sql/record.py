@@ -7,11 +7,11 @@ from pathlib import Path
 
 import sqlglot
 
-from xops.core.suite import compile_expectation
-from xops.core.suite_plan import Column, Kind
-from xops.core.suite_standard import planned_in
-from xops.engines.sql_dialect import DIALECTS, Dialect
-from xops.engines.sql_select import select, table_of
+from xops.core.suite.compiler import compile_expectation
+from xops.core.suite.plan import Column, Kind
+from xops.core.suite.standard import planned_in
+from xops.engines.sql.dialect import DIALECTS, Dialect
+from xops.engines.sql.statement import select, table_of
 
 HERE = Path(__file__).parent
 COLUMNS = [

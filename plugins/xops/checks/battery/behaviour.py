@@ -12,7 +12,7 @@ from xops.checks.battery.cases import Case, read_cases
 from xops.checks.battery.disturbances import SEED, numbers, plausible, values_of, with_values
 from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
 from xops.core.errors import Misconfigured
-from xops.core.fairness import rate
+from xops.core.model.fairness import rate
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

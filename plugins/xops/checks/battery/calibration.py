@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xops.checks.battery.exam import Kind, Unmeasured
-from xops.core.calibration import calibration_error, reliability
 from xops.core.errors import Misconfigured
-from xops.core.intervals import correct
-from xops.core.limits import judge_limit
+from xops.core.model.calibration import calibration_error, reliability
+from xops.core.model.intervals import correct
+from xops.core.model.limits import judge_limit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

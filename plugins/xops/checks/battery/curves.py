@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xops.checks.battery.exam import Kind, Unmeasured
-from xops.core.model_curves import rates, residuals
+from xops.core.page.model_curves import rates, residuals
 
 if TYPE_CHECKING:
     from xops.checks.battery.exam import Exam

@@ -13,8 +13,8 @@ from xops.checks.battery.attribution import Attribution, attribution
 from xops.checks.battery.disturbances import SEED
 from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
 from xops.core.errors import Misconfigured
-from xops.core.intervals import Interval, correct
-from xops.core.slices import Slice, mean_loss
+from xops.core.model.intervals import Interval, correct
+from xops.core.model.slices import Slice, mean_loss
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 
 from xops.checks.battery.exam import Exam, Kind
 from xops.core.errors import Misconfigured
-from xops.core.fairness import difference, rate, ratio
-from xops.core.intervals import Interval, Units, correct, intervals_of_rows
-from xops.core.limits import judge_limit
+from xops.core.model.fairness import difference, rate, ratio
+from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
+from xops.core.model.limits import judge_limit
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from xops.checks.battery.exam import BadAnswer, Exam, Kind
 from xops.checks.battery.metric import Metric, NamedMetric, named_metric
 from xops.core.errors import bounded
-from xops.core.intervals import (
+from xops.core.model.intervals import (
     Interval,
     OfSums,
     Units,
@@ -20,8 +20,8 @@ from xops.core.intervals import (
     paired_shares,
     wilson,
 )
-from xops.core.metrics import additive, ndcg
-from xops.core.ranking import auc_difference, auc_interval
+from xops.core.model.metrics import additive, ndcg
+from xops.core.model.ranking import auc_difference, auc_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

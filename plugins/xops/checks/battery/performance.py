@@ -10,8 +10,8 @@ from xops.checks.battery.exam import Unmeasured
 from xops.checks.battery.measure import Measured, measure
 from xops.checks.battery.metric import Metric
 from xops.core.errors import Misconfigured
-from xops.core.intervals import Interval, correct
-from xops.core.limits import judge_gain, judge_limit
+from xops.core.model.intervals import Interval, correct
+from xops.core.model.limits import judge_gain, judge_limit
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

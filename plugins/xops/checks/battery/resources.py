@@ -21,7 +21,7 @@ import numpy as np
 from xops.checks.battery import resources_child
 from xops.checks.battery.exam import BadAnswer, Unmeasured
 from xops.core.errors import Misconfigured, bounded
-from xops.core.intervals import Interval, interval_from
+from xops.core.model.intervals import Interval, interval_from
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from xops.checks.battery.disturbances import (
 from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.metric import named_metric
 from xops.core.errors import Misconfigured
-from xops.core.fairness import rate
-from xops.core.intervals import Interval, Units, correct, intervals_of_rows
-from xops.core.limits import judge_limit
-from xops.core.slices import Slice, mean_loss
+from xops.core.model.fairness import rate
+from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
+from xops.core.model.limits import judge_limit
+from xops.core.model.slices import Slice, mean_loss
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

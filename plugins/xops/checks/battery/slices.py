@@ -10,9 +10,9 @@ import numpy as np
 
 from xops.checks.battery.exam import Kind, Unmeasured
 from xops.core.errors import Misconfigured
-from xops.core.intervals import Interval, correct
-from xops.core.limits import judge_limit
-from xops.core.slices import Cut, Slice, cut, halves, mean_loss, slices_of, worst_slices
+from xops.core.model.intervals import Interval, correct
+from xops.core.model.limits import judge_limit
+from xops.core.model.slices import Cut, Slice, cut, halves, mean_loss, slices_of, worst_slices
 from xops.core.verdict import Finding, Outcome, worst
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a dataset promises, what its columns are, and what changed in them."""

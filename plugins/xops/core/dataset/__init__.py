@@ -1,0 +1,1 @@
+"""Datasets and their versions: named, written, compared, watched, traced and let go."""

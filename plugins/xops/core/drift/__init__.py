@@ -1,0 +1,1 @@
+"""How far a dataset moved from another, told from two profiles."""

@@ -1,0 +1,1 @@
+"""Tables of a database, scanned where they are by one SELECT."""

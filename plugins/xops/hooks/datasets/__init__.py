@@ -1,0 +1,1 @@
+"""What every kind of dataset offers for write-audit-publish, and the kinds beside Iceberg."""

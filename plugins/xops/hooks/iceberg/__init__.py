@@ -1,0 +1,1 @@
+"""Iceberg tables: read, written, versioned and let expire."""

@@ -1,0 +1,1 @@
+"""Models in MLflow, and who is champion by the promotion log."""

@@ -1,0 +1,176 @@
+"""Trainings in MLflow: recorded and registered once, whatever gets lost on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xops.core.errors import Misconfigured, Unavailable
+from xops.hooks.models import model_files
+from xops.hooks.models.versions import KEY, MANIFEST, MlflowVersions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What one training leaves in MLflow.
+
+    :param model: the registered model.
+    :param key: idempotency key of the task that trained.
+    :param params: what the training function was given.
+    :param tags: who asked, code version, data versions; texts.
+    :param metrics: finite numbers.
+    :param inputs: by role (``features``, ``labels``), the name and the digest of a dataset version.
+    :param files: what the run keeps beside the model, contents by relative path.
+    """
+
+    model: str
+    key: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    inputs: Mapping[str, tuple[str, str]]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class MlflowHook(MlflowVersions):
+    """MLflow's tracking server and registry.
+
+    :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
+        URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
+        token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
+        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first.
+        Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
+    """
+
+    def train_version(self, training: Training, fitted: Any, example: Any, *, requirements: list[str]) -> str:
+        """Record a training and register its model; give the version. Called again with the same key, give the same.
+
+        :param fitted: the model, of scikit-learn, LightGBM or XGBoost.
+        :param example: a frame of the model's input, for the signature; its values are not kept.
+        :raises Misconfigured: when the model holds a type that would not be loaded again.
+        """
+        with tempfile.TemporaryDirectory(prefix="xops-model-") as folder:
+            files = Path(folder) / "model"
+            with self.client(retries=0):  # no request goes out; what MLflow refuses of the model is a mistake
+                model_files.save(
+                    fitted, files, example=example, requirements=requirements, allow_pickle=self.allows_pickle()
+                )
+            return self.add_version(training, files)
+
+    def add_version(self, training: Training, files: Path) -> str:
+        """Record a training and register the model directory ``files``; give the version.
+
+        Called again with the same key it gives the same version, wherever the earlier call ended: of several runs or
+        versions with one key the oldest counts.
+        """
+        run_id = self._run(training)
+        known = self._version_of(training.model, training.key)
+        if known is None:
+            source = self._log(training, run_id, files)
+            known = self._register(training, run_id, source, model_files.manifest_digest(files))
+        with self.client() as client:
+            client.set_terminated(run_id, "FINISHED")
+        return known
+
+    def trained_before(self, model: str, key: str) -> str | None:
+        """Give the version that a task with idempotency key ``key`` registered before, or None.
+
+        A task that was killed between the version and the end of its run left the run RUNNING: it is ended here.
+        """
+        known = self._version_of(model, key)
+        if known is not None:
+            run = self.version(model, known).run_id
+            with self.client() as client:
+                client.set_terminated(run, "FINISHED")
+        return known
+
+    def _run(self, training: Training) -> str:
+        """Give the run of a training: the oldest with its key, or a new one."""
+        experiment = self._experiment(training.model).experiment_id
+        known = self._runs_of(experiment, training.key)
+        if not known:
+            with contextlib.suppress(Unavailable), self.client(retries=0) as client:
+                client.create_run(experiment, tags={KEY: training.key, **training.tags}, run_name=training.key[:8])
+            known = self._runs_of(experiment, training.key)
+        if not known:
+            raise Unavailable(f"MLflow ({self.conn_id}): the run of training {training.key} could not be created")
+        with self.client() as client:
+            for doubled in known[1:]:
+                client.delete_run(doubled)
+        return known[0]
+
+    def _runs_of(self, experiment: str, key: str) -> list[str]:
+        with self.client() as client:
+            found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", order_by=["start_time ASC"])
+            return [run.info.run_id for run in found]
+
+    def _experiment(self, name: str) -> Experiment:
+        place = self._artifacts()
+        with self.client() as client:
+            known = client.get_experiment_by_name(name)
+        if known is None:
+            with contextlib.suppress(Unavailable, Misconfigured), self.client(retries=0) as client:
+                client.create_experiment(name, artifact_location=place)  # or somebody else was faster
+            with self.client() as client:
+                known = client.get_experiment_by_name(name)
+        if known is None:
+            raise Unavailable(f"MLflow ({self.conn_id}): experiment {name} could not be created")
+        return known
+
+    def _log(self, training: Training, run_id: str, files: Path) -> str:
+        """Log a training's numbers and its model directory; give the model's URI."""
+        with self.client() as client:
+            from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
+
+            client.log_batch(
+                run_id,
+                metrics=[Metric(name, value, 0, 0) for name, value in training.metrics.items()],
+                params=[Param(name, str(value)) for name, value in training.params.items()],
+            )
+            inputs = [
+                DatasetInput(Dataset(name, digest, "iceberg", name), [InputTag("mlflow.data.context", role)])
+                for role, (name, digest) in training.inputs.items()
+            ]
+            client.log_inputs(run_id, inputs)
+            experiment = client.get_run(run_id).info.experiment_id
+            if training.files:
+                _log_files(client, run_id, training.files)
+        with self.client(retries=0) as client:
+            model = client.create_logged_model(experiment, name=training.model, source_run_id=run_id)
+        with self.client() as client:
+            client.log_model_artifacts(model.model_id, str(files))
+            client.finalize_logged_model(model.model_id, "READY")
+            client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+        return f"models:/{model.model_id}"
+
+    def _register(self, training: Training, run_id: str, source: str, found: str) -> str:
+        tags = {KEY: training.key, MANIFEST: found, **training.tags}
+        with contextlib.suppress(Misconfigured), self.client(retries=0) as client:
+            client.create_registered_model(training.model)  # refused when it exists, the ordinary case
+        with contextlib.suppress(Unavailable), self.client(retries=0) as client:
+            client.create_model_version(
+                training.model, source, run_id, tags=tags, model_id=source.removeprefix("models:/")
+            )
+        known = self._version_of(training.model, training.key)
+        if known is None:
+            raise Unavailable(f"MLflow ({self.conn_id}): a version of {training.model} could not be registered")
+        return known
+
+
+def _log_files(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Put files into a run; a retry writes the same ones over them."""
+    with tempfile.TemporaryDirectory(prefix="xops-run-") as folder:
+        for name, content in files.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        client.log_artifacts(run_id, folder)

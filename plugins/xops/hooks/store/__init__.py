@@ -1,0 +1,1 @@
+"""What is kept: evidence, profiles, and the objects they are."""
