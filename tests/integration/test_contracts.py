@@ -13,13 +13,14 @@ from airflow.sdk.exceptions import AirflowFailException
 from xops.checks.contract_file import arrow_schema, columns_of_schema, load_contract
 from xops.checks.expectation_suite import read_suite, validate
 from xops.core.contract.column_types import fits, from_arrow
-from xops.core.contract.odcs import typed_columns
 from xops.core.contract.schema_changes import Column
+from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured
 from xops.core.suite.results import judge_expectations
 from xops.hooks.datasets.store import store_of
 from xops.hooks.iceberg.tables import IcebergHook
-from xops.operators.datasets import DataTestOperator
+from xops.hooks.landing.sources import open_source
+from xops.operators.datasets import DataTestOperator, StageDataOperator
 from xops.operators.schema import SchemaCheckOperator
 
 pytestmark = pytest.mark.integration
@@ -215,10 +216,53 @@ def test_a_nested_type_is_not_guessed():
         arrow_schema([Column("a", from_arrow(str(pa.list_(pa.int8()))))])
 
 
-def test_a_batch_is_read_by_the_contracts_schema(written):
-    rows = orders(amount=pa.array([1, 2], pa.int32()))
-    schema = arrow_schema(typed_columns(load_contract(written()), columns_of_schema(rows.schema)))
-    assert rows.cast(schema).schema.field("amount") == pa.field("amount", pa.float64(), nullable=False)
+def test_a_source_is_read_by_the_types_that_its_contract_declares(written, tmp_path):
+    contract, wanted = load_contract(written()), ["order_id", "amount", "country", "at"]
+    landed = tmp_path / "landed.csv"
+    landed.write_text("order_id,amount,country,at,note\n7,1,NO,2026-01-05T06:00:00Z,x\n")
+    types = [str(field.type) for field in open_source(str(landed), contract=contract).schema]
+    assert types == ["int64", "double", "string", "timestamp[us, tz=UTC]", "string"]
+    pq.write_table(orders(order_id=pa.array([1, 2], pa.int16()), amount=[1, 2]), tmp_path / "landed.parquet")
+    schema = open_source(str(tmp_path / "landed.parquet"), contract=contract).schema
+    assert [str(schema.field(name).type) for name in wanted] == ["int16", *types[1:4]]
+    landed.write_text("order_id\n7\n")
+    assert open_source(str(landed), contract=contract).schema.names == ["order_id"]
+    with pytest.raises(Misconfigured, match="column amount is declared, the header has order_id"):
+        open_source(str(landed), contract=contract, types={"amount": "double"})
+    (chosen,) = open_source(str(landed), contract=contract, types={"order_id": "string"}).schema
+    assert chosen.type == pa.string()
+
+
+def stage(home, written, text, *, evolution="compatible", **more):
+    """Stage a CSV by a contract that allows what ``evolution`` says."""
+    (home / "landed.csv").write_text(text)
+    allows = f"schema:\n  - name: orders\n    customProperties: [{{property: schemaEvolution, value: {evolution}}}]"
+    contract = written("schema:\n  - name: orders", allows)
+    where = {"source": str(home / "landed.csv"), "table": str(home / "orders"), "contract": contract} | more
+    return run(StageDataOperator(task_id="stage", **{"batch": "2026-01-05", **where}))
+
+
+ORDER = "order_id,amount,country,at\n7,1,NO,2026-01-05T06:00:00Z\n"
+
+
+def test_a_batch_is_staged_by_the_types_and_the_changes_that_its_contract_has(home, written):
+    store = store_of(str(home / "orders"), iceberg_conn_id="")
+    store.publish(DataVersion.from_json(stage(home, written, ORDER)))
+    types = {field.name: str(field.type) for field in store.schema(store.published(str(home / "orders")))}
+    assert types == {"order_id": "int64", "amount": "double", "country": "string",
+                     "at": "timestamp[us, tz=UTC]", "batch": "string"}  # fmt: skip
+    more = ORDER.replace("at\n", "at,note\n").replace("Z\n", "Z,x\n")
+    for nothing_new in ("none", "[widened]"):
+        with pytest.raises(AirflowFailException, match=r"note added \(string\); contract shop-orders 1.0.0 allows"):
+            stage(home, written, more, batch="2026-01-06", evolution=nothing_new)
+    store.publish(DataVersion.from_json(stage(home, written, more, batch="2026-01-06", evolution="[added]")))
+    seen = store.rows(store.published(str(home / "orders")))
+    assert sorted(seen["note"].to_pylist(), key=str) == [None, "x"]
+
+
+def test_who_decides_on_changes_is_the_contract_alone(home, written):
+    with pytest.raises(AirflowFailException, match=r"evolve: the contract .* says what may change; leave one of them"):
+        stage(home, written, ORDER, evolve=True)
 
 
 @pytest.mark.parametrize("month", sorted(FLIGHTS.glob("data/flights/*.parquet")), ids=lambda path: path.stem)

@@ -17,6 +17,7 @@ from xops.core.dataset.lineage import Touched, Trace
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.lineage_events import collect, operator_lineage
+from xops.hooks.store.evidence import EvidenceStore
 from xops.hooks.traced import tracing
 from xops.operators.base import CheckOperator, Judged
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
@@ -273,6 +274,18 @@ def test_an_asset_event_carries_version_verdict_and_the_summary_that_airflows_pr
     event = SimpleNamespace(extra=extra)
     assert would_require_quality_pass([event], 0.875)
     assert not would_require_quality_pass([event], 0.9)
+
+
+def test_of_a_batch_without_its_failing_rows_the_event_says_what_was_found_of_the_others(tmp_path):
+    asset, given = Asset("flights_in_part"), context()
+    staged = staged_batch(tmp_path, pa.table({"id": [1, 2, 2], "fare": [1.5, 2.5, 3.5]}))
+    tested = DataTestOperator(task_id="test", version=staged, suite=str(tmp_path / "suite.json"), gate="record")
+    how = {"version": staged, "verdicts": [tested.execute(context())], "on_fail": "quarantine_rows"}
+    PublishDataOperator(task_id="publish", **how, outlets=[asset]).execute(given)
+    extra = given["outlet_events"][asset].extra
+    assert (extra["verdict"], extra["airflow.dataquality.result"]["score"]) == ("pass", 1.0)
+    assert (extra["published_rows"], extra["quarantined_rows"]) == (1, 2)
+    assert [EvidenceStore().about("data_test", TABLE)[-1].id] == extra["evidence"][-1:]
 
 
 class Judge(CheckOperator):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xops.core.contract.column_types import from_arrow
-from xops.core.contract.odcs import Contract, read_contract
+from xops.core.contract.odcs import Contract, declared_columns, read_contract
 from xops.core.contract.schema_changes import Column
 from xops.core.errors import Misconfigured, bounded
 from xops.core.suite.compiler import refuse_code
@@ -65,6 +65,11 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([pa.field(column.name, _arrow_type(column), column.nullable) for column in columns])
+
+
+def declared_types(contract: Contract, *, text: bool) -> dict[str, pa.DataType]:
+    """Give the Arrow types that a contract declares: :func:`~xops.core.contract.odcs.declared_columns` by name."""
+    return {field.name: field.type for field in arrow_schema(declared_columns(contract, text=text))}
 
 
 def _arrow_type(column: Column) -> pa.DataType:

@@ -78,7 +78,7 @@ def _file(path: Path) -> pa.Table:
 
 
 def _table(name: str, conn_id: str) -> pa.Table:
-    from xops.hooks.iceberg.reading import BATCH
+    from xops.core.dataset.writes import BATCH
     from xops.hooks.iceberg.tables import IcebergHook
 
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:

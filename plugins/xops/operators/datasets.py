@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.sdk import TriggerRule
 
+from xops.core.contract.schema_changes import CARRIED_OUT, refused
 from xops.core.dataset.versions import DataVersion
-from xops.core.dataset.writes import Write
-from xops.core.errors import Misconfigured, Refused
+from xops.core.dataset.writes import BATCH, Write
+from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import slug
 from xops.core.gate import admit
 from xops.core.strict_json import dumps
@@ -20,8 +21,10 @@ from xops.operators.quarantine import set_rows_aside
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pyarrow as pa
     from airflow.sdk import Context
 
+    from xops.core.contract.odcs import Contract
     from xops.core.evidence import Origin
     from xops.core.verdict import Verdict
     from xops.hooks.datasets.store import DatasetStore
@@ -45,18 +48,22 @@ class StageDataOperator(XopsOperator):
     :param batch: the batch's name, kept with each row in the column ``batch`` (templated).
     :param types: type of each column, as Arrow names it: ``int64``, ``date32``, ``decimal(10, 2)``... What CSV and
         JSON lines have in columns that are not named here is taken from their first rows, and logged (templated).
+    :param contract: path of a contract, Open Data Contract Standard v3: its types are those of the columns that
+        ``types`` does not name, and what it allows to change is what the batch may change (templated).
+    :param dataset: the schema object of the contract; empty where it has one only (templated).
     :param file_format: ``csv``, ``jsonl`` or ``parquet``, where the files' names do not say it.
     :param mode: how the batch enters the table: ``append``; ``overwrite``, in the place of all rows of other batches
         that have its values in the columns ``by``; ``upsert``, in the place of single rows, by key. Rows that share a
         key are staged and tested, but not published.
     :param by: the partition columns of ``overwrite``, the key columns of ``upsert``.
-    :param evolve: whether the batch may add columns, which earlier rows then lack, and widen types.
+    :param evolve: whether the batch may add columns, which earlier rows then lack, and widen types. With a contract it
+        is for that to say.
     :param iceberg_conn_id: connection of the catalog.
     :returns: the data version, as :class:`~xops.core.dataset.versions.DataVersion`'s JSON.
     :raises Misconfigured: when the source is missing, unreadable or empty, or does not fit its types or the table.
     """
 
-    template_fields = ("source", "table", "batch", "types")
+    template_fields = ("source", "table", "batch", "types", "contract", "dataset")
 
     def __init__(
         self,
@@ -65,6 +72,8 @@ class StageDataOperator(XopsOperator):
         table: str,
         batch: str,
         types: Mapping[str, str] | None = None,
+        contract: str = "",
+        dataset: str = "",
         file_format: str = "",
         mode: str = "append",
         by: Sequence[str] | str = (),
@@ -77,6 +86,8 @@ class StageDataOperator(XopsOperator):
         self.table = table
         self.batch = batch
         self.types = types
+        self.contract = contract
+        self.dataset = dataset
         self.file_format = file_format
         self.mode = mode
         self.by = by
@@ -93,16 +104,43 @@ class StageDataOperator(XopsOperator):
                 f"staging {self.source}: a batch's name was wanted, a text of 1 to {_LONGEST_BATCH} characters; "
                 f"found {self.batch!r:.150}"
             )
-        dataset = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id)
-        write = Write.of(self.mode, self.by, evolve=self.evolve)
-        delivery = open_source(self.source, file_format=self.file_format, types=self.types)
+        store, contract = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id), self._contract()
+        write = Write.of(self.mode, self.by, evolve=self.evolve or contract is not None)
+        delivery = open_source(self.source, file_format=self.file_format, types=self.types, contract=contract)
         if delivery.inferred:
             self.log.warning("types seen in the first rows, not declared: %s", delivery.described(delivery.inferred))
+        if contract:
+            self._refuse_changes(contract, delivery.schema, store)
         rows = delivery.reader().read_all()
         source = dumps(delivery.to_json()).decode()
-        staged = dataset.stage(rows, table=self.table, batch=self.batch, write=write, source=source)
+        staged = store.stage(rows, table=self.table, batch=self.batch, write=write, source=source)
         self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
         return staged.to_json()
+
+    def _contract(self) -> Contract | None:
+        if not self.contract:
+            return None
+        if self.evolve:
+            raise Misconfigured(f"evolve: the contract {self.contract} says what may change; leave one of them out")
+        from xops.checks.contract_file import load_contract
+
+        return load_contract(self.contract, self.dataset)
+
+    def _refuse_changes(self, contract: Contract, schema: pa.Schema, store: DatasetStore) -> None:
+        """Refuse a batch that would change the dataset's columns in a way that the contract does not allow."""
+        from xops.checks.contract_file import columns_of_schema
+
+        published = store.published(self.table)
+        if published is None:
+            return
+        before, after = (columns_of_schema(of, without=[BATCH]) for of in (store.schema(published), schema))
+        wrong = [change for change in refused(before, after, contract.allowed) if change.change in CARRIED_OUT]
+        if wrong:
+            said = ", ".join(f"{change.column} {change.change} ({change.after})" for change in wrong)
+            raise Misconfigured(
+                f"batch {self.batch} changes {self.table}: {bounded(said)}; contract {contract.id} {contract.version} "
+                f"allows {', '.join(sorted(contract.allowed)) or 'no change'}"
+            )
 
 
 class DataTestOperator(CheckOperator):
@@ -252,9 +290,9 @@ class PublishDataOperator(XopsOperator):
         path = f"batches/{slug(version.table)}/{slug(version.batch)}/{origin.key}.json"
         record = {"table": version.table, "batch": version.batch, "rows": version.rows, "staged": version.snapshot}
         record |= {"source": dataset.source(version), "at": now(), "failed": [], "evidence": [], "suites": []}
-        staged = version
+        staged, told = version, []
         try:
-            judged = verdicts_of(self.verdicts)
+            told = judged = verdicts_of(self.verdicts)
             record |= _said(judged)
             try:
                 admit([verdict for _, verdict in judged], version.name)
@@ -262,7 +300,8 @@ class PublishDataOperator(XopsOperator):
                 parted = self._admitted_all_the_same(dataset, store, version, judged, origin)
                 if parted is None:
                     raise
-                staged, record["evidence"] = parted[0], [*record["evidence"], *parted[1]]
+                staged, told = parted
+                record["evidence"] = list(dict.fromkeys([*record["evidence"], *(identity for identity, _ in told)]))
             published = dataset.publish(staged)
         except Refused as refusal:
             left = self._set_aside(dataset, staged, version.rows)
@@ -274,9 +313,8 @@ class PublishDataOperator(XopsOperator):
             ) from refusal
         counts = _counts(published.rows, staged.rows - published.rows, version.rows - staged.rows)
         store.objects.put_json(path, record | counts | {"outcome": "published", "version": published.name})
-        # of a delivery that lost its failing rows the verdicts speak of rows that no reader sees
-        told = quality(context, judged, version.table) if staged is version else {}
-        announce(context, self.outlets, published.to_json() | told | {"evidence": record["evidence"]})
+        extra = published.to_json() | counts | quality(context, told, version.table)
+        announce(context, self.outlets, extra | {"evidence": record["evidence"]})
         return published.to_json()
 
     def _admitted_all_the_same(
@@ -286,18 +324,18 @@ class PublishDataOperator(XopsOperator):
         version: DataVersion,
         judged: Sequence[tuple[str, Verdict]],
         origin: Origin,
-    ) -> tuple[DataVersion, list[str]] | None:
-        """Give what is to be published of a batch that does not pass, and the evidence that came with that."""
+    ) -> tuple[DataVersion, Sequence[tuple[str, Verdict]]] | None:
+        """Give what is to be published of a batch that does not pass, and what was found of that: id and verdict."""
         if not judged or any(verdict.subject != version.name for _, verdict in judged):
             return None
         if self.on_fail == "record":
-            return version, []
+            return version, judged
         parted = set_rows_aside(dataset, store, version, judged, origin) if self.on_fail == "quarantine_rows" else None
         if parted is None:
             return None
         staged, evidence = parted
         self.log.warning("%s of %s rows of %s are set aside", version.rows - staged.rows, version.rows, version.name)
-        return staged, [evidence.id]
+        return staged, [(evidence.id, evidence.verdict)]
 
     def _set_aside(self, dataset: DatasetStore, staged: DataVersion, rows: int) -> dict[str, Any]:
         """Set what was refused aside, where it is wanted so; give what the record says of the batch's rows."""

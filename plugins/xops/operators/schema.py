@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.contract.schema_changes import COMPATIBLE, Column, first_of_its_table, judge_schema
 from xops.core.dataset.versions import DataVersion
+from xops.core.dataset.writes import BATCH
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.operators.base import CheckOperator, Judged
 
@@ -55,7 +56,6 @@ class SchemaCheckOperator(CheckOperator):
         """Read both schemas, and the contract if there is one; compare."""
         from xops.checks.contract_file import columns_of_schema, load_contract
         from xops.hooks.datasets.store import store_of
-        from xops.hooks.iceberg.reading import BATCH
 
         version = DataVersion.from_json(self.version)
         lake = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)

@@ -18,6 +18,7 @@ from xops.core.contract.schema_changes import COMPATIBLE, Change, Column
 from xops.core.errors import Misconfigured
 
 EVOLUTION = "schemaEvolution"  # the custom property of a schema object that says which changes are allowed
+_WIDEST = {"integer": "int64", "number": "float64", "timestamp": "timestamp[us]"}  # of a family of types
 _LOGICAL = {name: name for name in ("string", "date", "time", "boolean", *FAMILIES)}
 _WIDTHS = {"i": "int", "u": "uint", "f": "float"}
 _HOURS = {"d": 24.0, "h": 1.0, "m": 1 / 60, "min": 1 / 60}
@@ -132,22 +133,17 @@ def read_contract(document: Mapping[str, Any], dataset: str = "") -> Contract:
     return contract
 
 
-def typed_columns(contract: Contract, found: Sequence[Column]) -> tuple[Column, ...]:
-    """Give the schema to read a batch by: the contract's columns; where it names a family, the type that was found.
+def declared_columns(contract: Contract, *, text: bool) -> tuple[Column, ...]:
+    """Give the columns whose type a contract declares, for whoever reads a source by it.
 
-    :param found: the batch's own columns; of a family that none of them fills, the widest type is taken.
-    :raises Misconfigured: where a contract's column is nested, and the batch lacks it.
+    A family of types, such as ``integer``, is whatever type the source has; text, which has none, is read as the widest
+    of the family. What a list, a structure or a map is made of no contract says.
+
+    :param text: whether the source is text, as CSV and JSON lines are.
     """
-    types = {column.name: column.type for column in found}
-    widest = {"integer": "int64", "number": "float64", "timestamp": "timestamp[us]"}
-    columns = []
-    for column in contract.columns:
-        has = types.get(column.name, "")
-        kind = has if column.type in FAMILIES and fits(has, column.type) else widest.get(column.type, column.type)
-        if kind in FAMILIES:
-            raise Misconfigured(f"column {column.name}: the contract does not say of what its {column.type} is made")
-        columns.append(replace(column, type=kind))
-    return tuple(columns)
+    widest = _WIDEST if text else {}
+    typed = (replace(column, type=widest.get(column.type, column.type)) for column in contract.columns)
+    return tuple(column for column in typed if column.type not in FAMILIES)
 
 
 def _object(document: Mapping[str, Any], dataset: str) -> tuple[str, Mapping[str, Any]]:

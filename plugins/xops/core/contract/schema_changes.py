@@ -35,6 +35,7 @@ class Change(StrEnum):
 
 
 COMPATIBLE = frozenset({Change.ADDED, Change.WIDENED, Change.REORDERED})
+CARRIED_OUT = frozenset({Change.ADDED, Change.WIDENED})  # what a batch may do to its dataset's columns, where allowed
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 from xops.core.errors import Misconfigured
 
+BATCH = "batch"  # the column, added at staging, that says which batch a row came with
+
 
 class Mode(StrEnum):
     """What the rows of a batch take the place of, besides an earlier delivery of the same batch."""

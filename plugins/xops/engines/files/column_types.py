@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xops.core.errors import Misconfigured, bounded
 
 _DECIMAL = re.compile(r"decimal(?:128)?\(\s*(\d+)\s*,\s*(\d+)\s*\)")
 _ZONED = re.compile(r"timestamp\[(s|ms|us|ns),\s*tz=(\S+)\]")
+
+
+class Declared(dict[str, Any]):
+    """Arrow types by column.
+
+    :param promised: the types of more columns, which a source may lack: a contract's, which is tested later.
+    """
+
+    def __init__(self, types: Mapping[str, Any], promised: Mapping[str, Any] | None = None) -> None:
+        super().__init__({**(promised or {}), **types})
+        self._wanted = set(types)
+
+    def among(self, names: Sequence[str], what: str, has: str = "; there are", more: str = "") -> dict[str, Any]:
+        """Give the types of the columns that there are.
+
+        :param what: what has the columns, as an error names it; ``has`` and ``more`` stand around their names.
+        :raises Misconfigured: when a column is declared and absent.
+        """
+        absent = sorted(self._wanted - set(names))
+        if absent:
+            found = bounded(", ".join(names))
+            raise Misconfigured(f"{what}: column {bounded(', '.join(absent))} is declared{has} {found}{more}")
+        return {column: kind for column, kind in self.items() if column in names}
 
 
 def declared(types: Mapping[str, str]) -> dict[str, Any]:
@@ -71,11 +94,8 @@ def wanted_schema(found: Any, types: Mapping[str, Any], what: str) -> Any:
     doubled = sorted({name for name in found.names if found.names.count(name) > 1})
     if doubled:
         raise Misconfigured(f"{what}: there is more than one column {bounded(', '.join(doubled))}")
-    absent = sorted(set(types) - set(found.names))
-    if absent:
-        raise Misconfigured(
-            f"{what}: column {bounded(', '.join(absent))} is declared; there are {bounded(', '.join(found.names))}"
-        )
+    wanted = types if isinstance(types, Declared) else Declared(types)
+    types = wanted.among(found.names, what)
     for field in found:
         if not same_kind(field.type, types.get(field.name, field.type)):
             raise Misconfigured(f"{what}: column {field.name} is declared {types[field.name]}, it is {field.type}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xops.core.errors import Misconfigured, bounded
+from xops.engines.files.column_types import Declared
 from xops.engines.files.text_files import BLOCK, Opens, Utf8
 
 _LEADING_ZERO = r"^[+-]?0[0-9]"
@@ -19,7 +20,7 @@ _COLUMN = re.compile(r"In CSV column #(\d+)")
 _READING = "it is read as UTF-8, separated by commas, the first line its header"
 
 
-def read_csv(opens: Opens, types: Mapping[str, Any], name: str) -> tuple[Any, Iterator[Any]]:
+def read_csv(opens: Opens, types: Declared, name: str) -> tuple[Any, Iterator[Any]]:
     """Give the schema and the record batches of a CSV file in UTF-8, separated by commas, with a header.
 
     Only an empty field without quotes is null. A column that is not declared has the type that its values in the
@@ -59,7 +60,7 @@ def _reader(file: Any, types: Mapping[str, Any]) -> Any:
     )
 
 
-def _schema(opens: Opens, types: Mapping[str, Any], name: str) -> Any:
+def _schema(opens: Opens, types: Declared, name: str) -> Any:
     """Give the schema, from the declared types and the first block.
 
     :raises Misconfigured: for a column that is named twice or not at all, that is declared and absent, or that has no
@@ -72,12 +73,7 @@ def _schema(opens: Opens, types: Mapping[str, Any], name: str) -> Any:
     if doubled or "" in names:
         found = f"column {bounded(doubled[0], 100)} twice" if any(doubled) else "a column without a name"
         raise Misconfigured(f"source {name}: the header has {found}; {_READING}")
-    absent = sorted(set(types) - set(names))
-    if absent:
-        raise Misconfigured(
-            f"source {name}: column {bounded(', '.join(absent))} is declared, the header has "
-            f"{bounded(', '.join(names))}; {_READING}"
-        )
+    types.among(names, f"source {name}", ", the header has", f"; {_READING}")
     if first is None:
         raise Misconfigured(f"source {name}: the file has a header and no rows; at least one was wanted")
     guessed = [field for field in first.schema if field.name not in types]

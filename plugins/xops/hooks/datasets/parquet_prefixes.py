@@ -18,10 +18,10 @@ from xops.core.dataset.parts import (
     shown_in,
 )
 from xops.core.dataset.versions import DataVersion
-from xops.core.dataset.writes import APPEND, Mode, Write
+from xops.core.dataset.writes import APPEND, BATCH, Mode, Write
 from xops.core.errors import Misconfigured, Refused, Unavailable, bounded
 from xops.core.evidence import digest, slug
-from xops.hooks.datasets.rows import BATCH, unkeyed, with_batch, without
+from xops.hooks.datasets.rows import unkeyed, with_batch, without
 from xops.hooks.store.objects import Objects
 
 if TYPE_CHECKING:

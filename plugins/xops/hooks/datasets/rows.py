@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xops.core.dataset.writes import Mode
+from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from xops.core.dataset.writes import Write
-
-BATCH = "batch"  # the column, added at staging, that says which batch a row came with
 
 
 def with_batch(rows: pa.Table, *, table: str, batch: str, write: Write) -> pa.Table:

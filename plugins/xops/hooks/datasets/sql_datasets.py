@@ -20,10 +20,10 @@ from xops.core.dataset.parts import (
     shown_in,
 )
 from xops.core.dataset.versions import DataVersion
-from xops.core.dataset.writes import APPEND, Mode, Write
+from xops.core.dataset.writes import APPEND, BATCH, Mode, Write
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import digest, slug
-from xops.hooks.datasets.rows import BATCH, unkeyed, with_batch
+from xops.hooks.datasets.rows import unkeyed, with_batch
 from xops.hooks.datasets.sql_columns import insert, refuse_misfit, table_like
 from xops.hooks.landing.sql_rows import read_query
 from xops.hooks.sql.databases import answering, engine_of

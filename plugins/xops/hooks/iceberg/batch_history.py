@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xops.core.anomaly.measurements import Measurements, measure
+from xops.core.dataset.writes import BATCH
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
 from xops.core.profile.spec import Kind
-from xops.hooks.iceberg.reading import BATCH
 
 if TYPE_CHECKING:
     from xops.core.dataset.versions import DataVersion

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xops.core.dataset.writes import Mode
+from xops.core.dataset.writes import BATCH, Mode
 from xops.hooks.iceberg.files import read_files
-from xops.hooks.iceberg.reading import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,8 +6,8 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING
 
+from xops.core.dataset.writes import BATCH
 from xops.core.errors import Misconfigured, bounded
-from xops.hooks.iceberg.reading import BATCH
 from xops.hooks.iceberg.schemas import said
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from xops.core.dataset.versions import DataVersion
+from xops.core.dataset.writes import BATCH
 from xops.core.errors import Misconfigured, bounded
 from xops.hooks import traced
 from xops.hooks.iceberg.catalog import IcebergCatalog
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from pyiceberg.table import Table
-
-BATCH = "batch"  # the column, added at staging, that says which batch a row came with
 
 
 class IcebergReader(IcebergCatalog):

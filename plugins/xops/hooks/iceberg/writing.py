@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from xops.core.dataset.versions import DataVersion
-from xops.core.dataset.writes import APPEND, Mode, Write
+from xops.core.dataset.writes import APPEND, BATCH, Mode, Write
 from xops.core.errors import Misconfigured, Refused, Unavailable, bounded
 from xops.core.evidence import slug
 from xops.hooks import traced
 from xops.hooks.iceberg.changes import change, own_files, unkeyed
 from xops.hooks.iceberg.files import NewFiles, storable
-from xops.hooks.iceberg.reading import BATCH, IcebergReader, head_of
+from xops.hooks.iceberg.reading import IcebergReader, head_of
 from xops.hooks.iceberg.schemas import fitting_schema, reads, schema_of
 from xops.hooks.iceberg.summary import Part, part_of, present, set_aside, shown_as
 

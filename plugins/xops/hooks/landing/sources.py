@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from xops.checks.contract_file import declared_types
 from xops.core.errors import Misconfigured, Unavailable, bounded
-from xops.engines.files.column_types import declared
+from xops.engines.files.column_types import Declared, declared
 from xops.engines.files.csv_rows import read_csv
 from xops.engines.files.json_rows import read_json_lines
 from xops.engines.files.parquet_rows import read_parquet
@@ -18,6 +19,7 @@ from xops.hooks.landing.sql_rows import read_query, table_query
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from xops.core.contract.odcs import Contract
     from xops.hooks.landing.file import LandingFile
 
 Address = str | Sequence[str] | Mapping[str, Any] | Callable[[], Any]
@@ -81,6 +83,7 @@ def open_source(
     *,
     file_format: str = "",
     types: Mapping[str, str] | None = None,
+    contract: Contract | None = None,
 ) -> Delivery:
     """Open a source.
 
@@ -90,37 +93,40 @@ def open_source(
         "arguments": {...}}``.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``; by the name's ending when empty. Text may be packed: ``.gz``.
     :param types: Arrow type by column; see :func:`~xops.engines.files.column_types.declared`.
+    :param contract: it declares the types of its columns that ``types`` leaves out; the source may lack some.
     :raises Misconfigured: when there is nothing, or it is not what was declared.
     :raises Unavailable: when it is out of reach.
     """
-    wanted = declared(types or {})
+    typed = Declared(declared(types or {}), declared_types(contract, text=False) if contract else None)
+    text = Declared(declared(types or {}), declared_types(contract, text=True) if contract else None)
     try:
         if callable(source):
-            return _called(source, {}, wanted)
+            return _called(source, {}, typed)
         if isinstance(source, Mapping):
-            return _described(source, wanted)
+            return _described(source, typed)
         addresses = list(source) if isinstance(source, (list, tuple)) else [source]
         if not addresses or not all(isinstance(address, str) and address for address in addresses):
             raise Misconfigured(
                 f"source: a path, a URL or a list of them was wanted, found {bounded(repr(source), 100)}"
             )
-        return _from_files(addresses, file_format, wanted)
+        return _from_files(addresses, file_format, typed, text)
     except OSError as error:
         if isinstance(error, Unavailable):
             raise
         raise Unavailable(f"source {bounded(source)}: {bounded(error)}") from error
 
 
-def _from_files(addresses: list[str], chosen: str, wanted: Mapping[str, pa.DataType]) -> Delivery:
+def _from_files(addresses: list[str], chosen: str, typed: Declared, text: Declared) -> Delivery:
     files = [file for address in addresses for file in find(address)]
     read = {_format(file.name, chosen) for file in files}
     name = bounded(", ".join(map(shown, addresses)), 300)
     if len(read) > 1:
         raise Misconfigured(f"source {name}: files of one format were wanted, found {', '.join(sorted(read))}")
     kind = read.pop()
+    wanted = typed if kind == "parquet" else text
     first, rows = _held(files[0], _READERS[kind], wanted)
     inferred = [] if kind == "parquet" else [column for column in first.names if column not in wanted]
-    types = {column.name: column.type for column in first}
+    types = Declared({column.name: column.type for column in first})
 
     def batches() -> Iterator[pa.RecordBatch]:
         yield from rows
@@ -137,7 +143,7 @@ def _from_files(addresses: list[str], chosen: str, wanted: Mapping[str, pa.DataT
     return Delivery(name, first, batches(), [file.to_json() for file in files], inferred)
 
 
-def _held(file: LandingFile, read: Any, types: Mapping[str, pa.DataType]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+def _held(file: LandingFile, read: Any, types: Declared) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Read a file, and refuse it when it was written meanwhile: half of it may be another file's."""
     if not file.size:
         raise Misconfigured(f"source {file.name}: the file is empty")
@@ -175,7 +181,7 @@ def _format(name: str, chosen: str) -> str:
     return kind
 
 
-def _described(source: Mapping[str, Any], wanted: Mapping[str, pa.DataType]) -> Delivery:
+def _described(source: Mapping[str, Any], wanted: Declared) -> Delivery:
     keys = set(source)
     if "callable" in keys and keys <= {"callable", "arguments"}:
         return _called(source["callable"], source.get("arguments") or {}, wanted)
@@ -190,14 +196,12 @@ def _described(source: Mapping[str, Any], wanted: Mapping[str, pa.DataType]) -> 
     )
 
 
-def _queried(
-    conn_id: str, sql: str, parameters: Mapping[str, Any] | None, wanted: Mapping[str, pa.DataType], what: str
-) -> Delivery:
+def _queried(conn_id: str, sql: str, parameters: Mapping[str, Any] | None, wanted: Declared, what: str) -> Delivery:
     name = f"{conn_id}:{what}"
     schema, batches = read_query(conn_id, sql, wanted, name, parameters)
     return Delivery(name, schema, batches)
 
 
-def _called(function: Any, arguments: Mapping[str, Any], wanted: Mapping[str, pa.DataType]) -> Delivery:
+def _called(function: Any, arguments: Mapping[str, Any], wanted: Declared) -> Delivery:
     name = function if isinstance(function, str) else f"{function.__module__}.{function.__qualname__}"
     return Delivery(name, *read_function(function, arguments, wanted, name))

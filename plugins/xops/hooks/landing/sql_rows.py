@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import Misconfigured
+from xops.engines.files.column_types import Declared
 from xops.hooks.sql.databases import answering, engine_of
 
 if TYPE_CHECKING:
@@ -95,12 +96,8 @@ def _schema(
     import pyarrow as pa
 
     names = [column[0] for column in described]
-    absent = sorted(set(types) - set(names))
-    if absent:
-        raise Misconfigured(
-            f"source {name}: column {bounded(', '.join(absent))} is declared, the query gives "
-            f"{bounded(', '.join(names))}"
-        )
+    declared = types if isinstance(types, Declared) else Declared(types)
+    types = declared.among(names, f"source {name}", ", the query gives")
     fields = []
     for place, column in enumerate(described):
         kind = types.get(names[place]) or (

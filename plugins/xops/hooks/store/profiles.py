@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from xops.core.dataset.writes import BATCH
 from xops.core.evidence import digest
 from xops.core.profile.merging import merged, outgrown
 from xops.core.profile.profiles import Profile, profile_digest
 from xops.core.profile.spec import ProfileSpec
-from xops.hooks.iceberg.reading import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
