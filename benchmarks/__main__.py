@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import battery, drift, everything, suites
+from benchmarks import battery, drift, everything, lake, parsing, suites
 
 ROOT = Path(__file__).parents[1]
 RUNS = 3
-
-EMPTY_DAG = "from airflow.sdk import dag\n\n@dag(schedule=None)\ndef empty():\n    pass\n\nempty()\n"
 
 
 def main() -> None:
@@ -28,44 +25,32 @@ def main() -> None:
             "PYTHONPATH": os.pathsep.join((str(ROOT / "plugins"), str(ROOT / "dags"), str(ROOT))),
             "PYTHONDONTWRITEBYTECODE": "",
         }
-        empty = Path(folder) / "empty.py"
-        empty.write_text(EMPTY_DAG)
-        full = Path(folder) / "full.py"
-        full.write_text("".join(path.read_text() for path in sorted((ROOT / "dags").glob("flights_*.py")))
-                        .replace("from __future__ import annotations\n", ""))  # fmt: skip
-        steps: list[Callable[[], dict[str, float]]] = [
-            lambda: parse(empty, full),
-            lambda: json.loads(_run("publish")[2]),
-            lambda: suites.compare(_run, statistics.median, folder, RUNS),
-            lambda: everything.measure(_run, folder, RUNS),
-            lambda: drift.measure(_run, folder, RUNS),
-            lambda: battery.measure(_run, RUNS),
-        ]
         results: dict[str, float] = {}
-        for step in steps:
-            found = step()
+        for found in measured(_run, folder, RUNS):
             for name, value in found.items():
-                print(f"{name:<32} {value:.3f}", flush=True)
+                print(f"{name:<36} {value:.3f}", flush=True)
             results |= found
             (ROOT / ".bench").mkdir(exist_ok=True)
             (ROOT / ".bench" / "results.json").write_text(json.dumps(results, indent=2) + "\n")
 
 
-def parse(empty: Path, full: Path) -> dict[str, float]:
-    """Compare parsing a file that uses every operator with parsing an empty DAG."""
-    sides = {name: [_run("parse", str(path)) for _ in range(RUNS)] for name, path in (("empty", empty), ("full", full))}
-    cpu = {name: statistics.median(run[0] for run in runs) for name, runs in sides.items()}
-    rss = {name: statistics.median(run[1] for run in runs) for name, runs in sides.items()}
-    return {
-        "parse_cpu_seconds": cpu["full"],
-        "parse_ratio": cpu["full"] / cpu["empty"],
-        "parse_rss_mb": rss["full"],
-        "parse_rss_ratio": rss["full"] / rss["empty"],
-    }
+def measured(run: Callable[..., tuple[float, float, str]], folder: str, runs: int) -> Iterator[dict[str, float]]:
+    """Give the figures of one subject after the other.
+
+    :param run: runs a task of :mod:`benchmarks.tasks`; gives CPU seconds, peak memory in MB, and what it printed last.
+    :param folder: where data are generated.
+    :param runs: of how many runs a figure is the median.
+    """
+    yield parsing.measure(run, folder, runs)
+    yield lake.measure(run)
+    yield suites.measure(run, folder, runs)
+    yield everything.measure(run, folder, runs)
+    yield drift.measure(run, folder, runs)
+    yield battery.measure(run, runs)
 
 
 def _run(task: str, *arguments: str) -> tuple[float, float, str]:
-    """Run a task in a fresh process; give its CPU seconds, its peak memory in MB, and what it printed last."""
+    """Run a task in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.tasks", task, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         printed = process.stdout.read().decode() if process.stdout else ""

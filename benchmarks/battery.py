@@ -54,12 +54,9 @@ def metrics() -> str:
 
 def measure(run: Callable[..., tuple[float, float, str]], runs: int) -> dict[str, float]:
     """Give CPU seconds and peak memory in MB, each the median of several fresh processes."""
-    sides = [run("metrics") for _ in range(runs)]
+    sides = [run("battery.metrics") for _ in range(runs)]
     seconds = [json.loads(printed)["five_paired_metrics_1m_cpu_seconds"] for _, _, printed in sides]
     return {
         "five_paired_metrics_1m_cpu_seconds": statistics.median(seconds),
         "five_paired_metrics_1m_rss_mb": statistics.median(rss for _, rss, _ in sides),
     }
-
-
-TASKS = {"metrics": metrics}

@@ -13,6 +13,7 @@ Run = Callable[..., tuple[float, float, str]]  # CPU seconds, peak memory in MB,
 NUMBERS = [f"n{place}" for place in range(14)]
 CATEGORIES = [f"c{place}" for place in range(5)]
 COLUMNS = [*NUMBERS, *CATEGORIES]
+ROWS = {"1m20": "1000000", "10m20": "10000000"}
 _CHUNK = 1_000_000
 _WITH_NULLS, _NULLS = "n6", 0.1
 
@@ -117,11 +118,11 @@ def window(folder: str, rows: str) -> str:
 def measure(run: Run, folder: str, runs: int) -> dict[str, float]:
     """Compare the decision on drift with Evidently's and with reading the files; Evidently runs once, for minutes."""
     results = {}
-    for name, rows in (("1m20", "1000000"), ("10m20", "10000000")):
-        run("drift_make", folder, rows)
+    for name, rows in ROWS.items():
+        run("drift.make", folder, rows)
         taken: dict[str, list[tuple[float, float, str]]] = {"scan": [], "profiles": []}
         for task in [*taken] * runs:
-            taken[task].append(run(f"drift_{task}", folder, rows))
+            taken[task].append(run(f"drift.{task}", folder, rows))
         cpu = {task: statistics.median(cost for cost, _, _ in each) for task, each in taken.items()}
         memory = {task: statistics.median(peak for _, peak, _ in each) for task, each in taken.items()}
         results |= {
@@ -130,16 +131,13 @@ def measure(run: Run, folder: str, runs: int) -> dict[str, float]:
             f"drift_cpu_vs_scan_{name}": cpu["profiles"] / cpu["scan"],
         }
         if name == "1m20":
-            results["drift_cpu_vs_evidently_1m20"] = run("drift_evidently", folder, rows)[0] / cpu["profiles"]
-            results |= json.loads(run("drift_window", folder, rows)[2])
-            results |= json.loads(run("everything_report", folder, rows)[2])
+            results["drift_cpu_vs_evidently_1m20"] = run("drift.evidently", folder, rows)[0] / cpu["profiles"]
+            results |= json.loads(run("drift.window", folder, rows)[2])
+            results |= json.loads(run("everything.report", folder, rows)[2])
         else:
             small = f"{folder}/suite_100.parquet"
-            results |= json.loads(run("everything_footers", small, f"{folder}/current_{rows}.parquet")[2])
+            results |= json.loads(run("everything.footers", small, f"{folder}/current_{rows}.parquet")[2])
             results["drift_rss_mb_10m20"] = memory["profiles"]
         for side in ("reference", "current"):
             (Path(folder) / f"{side}_{rows}.parquet").unlink()
     return results
-
-
-TASKS = {f"drift_{task.__name__}": task for task in (make, scan, profiles, evidently, window)}

@@ -1,0 +1,38 @@
+"""What Airflow pays to parse a file that uses every operator, against an empty DAG."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+DAGS = Path(__file__).parents[1] / "dags"
+EMPTY_DAG = "from airflow.sdk import dag\n\n@dag(schedule=None)\ndef empty():\n    pass\n\nempty()\n"
+
+
+def parse(path: str) -> str:
+    """Parse a DAG file."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(path)
+    if bag.import_errors or not bag.dags:
+        raise RuntimeError(f"{path}: {bag.import_errors or 'no DAG'}")
+    return json.dumps(len(bag.dags))
+
+
+def measure(run: Callable[..., tuple[float, float, str]], folder: str, runs: int) -> dict[str, float]:
+    """Give CPU seconds and peak memory in MB, and how often the empty file's they are."""
+    empty, full = Path(folder) / "empty.py", Path(folder) / "full.py"
+    empty.write_text(EMPTY_DAG)
+    parts = [path.read_text() for path in sorted(DAGS.glob("flights_*.py"))]
+    full.write_text("".join(parts).replace("from __future__ import annotations\n", ""))
+    sides = {path.stem: [run("parsing.parse", str(path)) for _ in range(runs)] for path in (empty, full)}
+    cpu = {name: statistics.median(run[0] for run in runs) for name, runs in sides.items()}
+    rss = {name: statistics.median(run[1] for run in runs) for name, runs in sides.items()}
+    return {
+        "parse_cpu_seconds": cpu["full"],
+        "parse_ratio": cpu["full"] / cpu["empty"],
+        "parse_rss_mb": rss["full"],
+        "parse_rss_ratio": rss["full"] / rss["empty"],
+    }

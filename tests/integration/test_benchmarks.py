@@ -1,0 +1,44 @@
+"""The benchmarks run, on little data and in this process: nothing is measured, but no name in them has rotted."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks import battery, drift, lake, suites
+from benchmarks.tasks import call
+
+pytestmark = pytest.mark.integration
+
+PROMISED = {
+    "drift_cpu_vs_evidently_1m20",
+    "drift_cpu_vs_scan_1m20",
+    "drift_rss_mb_10m20",
+    "drift_cpu_vs_scan_10m20",
+    "suite_cpu_vs_gx_1m20",
+    "suite_cpu_vs_gx_100",
+    "footer_ms",
+    "all_in_one_cpu_vs_scan_1m20",
+    "window30_ms",
+    "report_seconds",
+    "parse_ratio",
+}
+
+
+def test_every_figure_that_is_promised_comes_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(suites, "ROWS", {"1m20": 300, "100": 100})
+    monkeypatch.setattr(drift, "ROWS", {"1m20": "300", "10m20": "600"})
+    monkeypatch.setattr(lake, "ROWS", 100)
+    monkeypatch.setattr(battery, "ROWS", 2_000)
+    ran = set()
+
+    def here(task, *arguments):
+        ran.add(task)
+        return 1.0, 1.0, call(task, *arguments)
+
+    found = {}
+    for figures in bench.measured(here, str(tmp_path), 1):
+        found |= figures
+    assert found.keys() >= PROMISED
+    assert all(isinstance(value, (int, float)) for value in found.values())
+    assert len(ran) == 16, sorted(ran)
