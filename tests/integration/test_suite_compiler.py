@@ -22,7 +22,7 @@ from xops.checks.expectation_suite import validate
 from xops.core.errors import Misconfigured
 from xops.core.suite.compiler import PLANNED
 from xops.core.suite.plan import columns_of
-from xops.engines.duckdb_scan import DuckdbScan
+from xops.engines import duckdb_query, duckdb_scan, one_select
 from xops.engines.one_select import decide, examine
 from xops.engines.sources import ArrowRows, ParquetFiles
 
@@ -276,10 +276,11 @@ def test_a_parquet_file_is_judged_as_the_table_that_it_holds(tmp_path):
 
 @pytest.fixture
 def statements(monkeypatch):
-    made, statement = [], DuckdbScan.statement
-    monkeypatch.setattr(
-        DuckdbScan, "statement", lambda *given, **named: made.append(statement(*given, **named)) or made[-1]
-    )
+    made, statement = [], duckdb_query.statement
+    for module in (duckdb_scan, one_select):
+        monkeypatch.setattr(
+            module, "statement", lambda *given, **named: made.append(statement(*given, **named)) or made[-1]
+        )
     return made
 
 
@@ -308,8 +309,8 @@ def test_tests_profile_and_schema_are_answered_by_one_reading(as_file, tmp_path,
     pq.write_table(rows, tmp_path / "rows.parquet")
     given = [str(tmp_path / "rows.parquet")] if as_file else rows
     suite = {"expectations": [*of_column("i", "number")[0], *CASES["records"]]}
-    spec = DuckdbScan(given, version="v").spec()
-    wanted = decide(given, suite), DuckdbScan(given, version="v").scan(profile=spec).profile
+    spec = duckdb_scan.DuckdbScan(given, version="v").spec()
+    wanted = decide(given, suite), duckdb_scan.DuckdbScan(given, version="v").scan(profile=spec).profile
     read, batches = [], (ParquetFiles if as_file else ArrowRows).batches
     monkeypatch.setattr(
         ParquetFiles if as_file else ArrowRows, "batches", lambda *asked: read.append(asked) or batches(*asked)
@@ -391,7 +392,7 @@ def test_no_name_of_a_column_reaches_sql(name):
     (entry,) = decide(rows, {"expectations": asked})
     assert entry["success"]
     projected = [column.projection for column in columns_of([(name, "int64")])]
-    assert DuckdbScan(rows, version="v").statement({"greatest": "max(c0)"}, projected) == (
+    assert duckdb_query.statement({"greatest": "max(c0)"}, projected, rows="one_read", places=[0]) == (
         "WITH batch AS NOT MATERIALIZED (SELECT source.r0, r0 AS c0 FROM one_read AS source(r0)) "
         "SELECT max(c0) AS m0 FROM batch"
     )
@@ -490,15 +491,16 @@ def test_a_table_without_columns_has_rows_all_the_same():
 
 
 def test_what_duckdb_cannot_do_is_left_to_great_expectations(monkeypatch):
-    monkeypatch.setattr(DuckdbScan, "statement", lambda *_, **__: "SELECT error('too much')")
+    monkeypatch.setattr(duckdb_scan, "statement", lambda *_, **__: "SELECT error('too much')")
     asked = [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "s"}}]
     assert decide(pa.table({"s": ["a"]}), {"expectations": asked}) == [None]
 
 
 @pytest.mark.parametrize("fault", ["missing", "truncated", "text", "vanishes"])
-def test_a_file_that_is_not_whole_is_named(fault, tmp_path, monkeypatch):
+@pytest.mark.parametrize("further", [{}, {"b": [b""] * 1000}], ids=["plain", "not plain"])
+def test_a_file_that_is_not_whole_is_named(fault, further, tmp_path, monkeypatch):
     path = tmp_path / "rows.parquet"
-    pq.write_table(pa.table({"s": ["a"] * 1000}), path)
+    pq.write_table(pa.table({"s": ["a"] * 1000, **further}), path)
     if fault == "truncated":
         path.write_bytes(path.read_bytes()[:-20])
     elif fault == "text":
@@ -506,8 +508,9 @@ def test_a_file_that_is_not_whole_is_named(fault, tmp_path, monkeypatch):
     elif fault == "missing":
         path.unlink()
     else:
-        connect = DuckdbScan._connected  # after the footer was read
-        monkeypatch.setattr(DuckdbScan, "_connected", lambda *given, **named: path.unlink() or connect(*given, **named))
+        parquet = duckdb_query.parquet  # after the footer was read
+        for module in (duckdb_scan, one_select):
+            monkeypatch.setattr(module, "parquet", lambda paths: path.unlink() or parquet(paths))
     asked = [{"type": "expect_column_value_lengths_to_equal", "kwargs": {"column": "s", "value": 1}}]
     with pytest.raises(Misconfigured, match=r"a Parquet file was wanted|its rows could not be read"):
         validate([str(path)], {"expectations": asked})

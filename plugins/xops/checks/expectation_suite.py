@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xops.checks.contract_file import SUFFIXES, suite_of_contract
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
 from xops.core.suite.compiler import BATCH, entry_of, may_run_in_gx, refuse_code, refuse_parameters
@@ -39,7 +38,9 @@ def read_suite(path: str) -> dict[str, Any]:
         trusted: Great Expectations runs that text as code.
     """
     file = Path(path)
-    if file.suffix in SUFFIXES:
+    if file.suffix in (".yaml", ".yml"):
+        from xops.checks.contract_file import suite_of_contract
+
         return suite_of_contract(path)
     if not file.is_file():
         near = sorted(other.name for other in file.parent.glob("*.json")) if file.parent.is_dir() else []

@@ -7,10 +7,9 @@ import decimal
 import enum
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 - one return a class reads best
@@ -24,23 +23,34 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one return a class reads best
     """
     if isinstance(value, enum.Enum):
         return plain(value.value)
-    if isinstance(value, np.ndarray) and not value.ndim:
-        return plain(value[()])
+    if type(value).__module__.startswith("numpy"):
+        value = _from_numpy(value)
     if value is None or isinstance(value, (str, bool)):
         return value if type(value) in (str, bool, type(None)) else str(value)
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, int):
         return int(value)
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, (float, np.floating, decimal.Decimal)):
+    if isinstance(value, (float, decimal.Decimal)):
         return _finite(float(value))
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
     raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} has no strict JSON form")
+
+
+def _from_numpy(value: Any) -> Any:
+    """Give a number, a truth or an array of numpy as Python's; other values of numpy stay as they are.
+
+    Where there is such a value numpy is loaded; it is not loaded here, for that takes longer than most tables to test.
+    """
+    np: Any = sys.modules["numpy"]
+    if isinstance(value, np.ndarray):
+        return list(value) if value.ndim else _from_numpy(value[()])
+    if isinstance(value, np.floating):
+        return float(value)
+    return value.item() if isinstance(value, (np.integer, np.bool_)) else value
 
 
 def dumps(value: Any) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
@@ -12,22 +11,16 @@ from xops.core.profile.profiles import Profile
 from xops.core.profile.spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
 from xops.engines.arrow_values import sql_type
 from xops.engines.counting import Frequent, NumberCounter, counter_of
+from xops.engines.duckdb_query import connected, parquet, statement
 from xops.engines.one_read import OneRead, feed
 from xops.engines.scan import Scanned
 from xops.engines.sources import ParquetFiles, Rows, Source, reading, source_of
 
 if TYPE_CHECKING:
-    import duckdb
-
     from xops.engines.counting import ColumnCounter
 
 MEMORY = "384MB"
 _PLACE = re.compile(r"\br(\d+)\b")
-_RESCANS = "distinct_aggregate_rewrite"  # the optimizer that reads the source again for distinct counts
-
-
-class Unanswered(Misconfigured):
-    """DuckDB could not answer what was asked of the rows."""
 
 
 def profiler() -> str:
@@ -121,26 +114,13 @@ class DuckdbScan:
         found = tuple(counter.profile() for counter in counters.values())
         return Scanned(values, Profile((self.version,), fitted, rows, found))
 
-    def statement(self, aggregates: Mapping[str, str], projections: Sequence[str] = (), *, rows: str = "") -> str:
-        """Give the one SELECT of :meth:`scan`.
-
-        :param rows: what DuckDB reads, as SQL; empty for the stream that is counted as it passes.
-        """
-        places = self._passed(aggregates, projections) if not rows else range(len(self._source.schema))
-        raw = ", ".join(f"r{place}" for place in places) or "r0"
-        computed = ", ".join([f"source.{name}" for name in raw.split(", ")] + list(projections))
-        asked = ", ".join(f"{ask} AS m{place}" for place, ask in enumerate(aggregates.values()))
-        scans = any(not ask.startswith("(SELECT") for ask in aggregates.values())
-        return (
-            f"WITH batch AS NOT MATERIALIZED (SELECT {computed} FROM {rows or 'one_read'} AS source({raw})) "  # noqa: S608 - places and quoted strings only
-            f"SELECT {asked}{' FROM batch' if scans else ''}"
-        )
-
     def plan(self, aggregates: Mapping[str, str], projections: Sequence[str] = ()) -> str:
         """Give DuckDB's plan of the statement over the stream, as it explains it."""
-        with self._connected() as connection:
-            connection.register("one_read", OneRead(self._source, {}, self._passed(aggregates, projections)))
-            (answer,) = connection.execute(f"EXPLAIN {self.statement(aggregates, projections)}").fetchall()
+        places = self._passed(aggregates, projections)
+        asked = statement(aggregates, projections, rows="one_read", places=places)
+        with connected(self.version, self.memory_limit) as connection:
+            connection.register("one_read", OneRead(self._source, {}, places))
+            (answer,) = connection.execute(f"EXPLAIN {asked}").fetchall()
         return str(answer[-1])
 
     def _queried(
@@ -148,15 +128,17 @@ class DuckdbScan:
     ) -> tuple[dict[str, Any], int]:
         """Ask DuckDB, over the stream; files here that are not counted it reads itself, which is a little cheaper."""
         here = not counters and isinstance(self._source, ParquetFiles) and self._source.here
-        files = f"read_parquet([{', '.join(map(quoted, here))}])" if here else ""
-        with self._connected(threads=1 if counters else 0) as connection:  # a counted stream comes from one thread
+        places = list(range(len(self._source.schema))) if here else self._passed(aggregates, projections)
+        asked = statement(aggregates, projections, rows=parquet(here) if here else "one_read", places=places)
+        threads = 1 if counters else 0  # a counted stream comes from one thread
+        with connected(self.version, self.memory_limit, threads=threads) as connection:
             stream = None
             if not here:
                 with reading(self.version):
-                    stream = OneRead(self._source, counters, self._passed(aggregates, projections))
+                    stream = OneRead(self._source, counters, places)
                 connection.register("one_read", stream)
             try:
-                answer = connection.execute(self.statement(aggregates, projections, rows=files)).fetchone() or ()
+                answer = connection.execute(asked).fetchone() or ()
             except Exception:
                 if stream is not None and stream.error is not None:
                     with reading(self.version):
@@ -174,25 +156,3 @@ class DuckdbScan:
         if finders:
             with reading(self.version):
                 feed(self._source, finders)
-
-    @contextlib.contextmanager
-    def _connected(self, threads: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
-        import duckdb
-
-        config: dict[str, Any] = {"preserve_insertion_order": "false"}
-        config |= {"memory_limit": self.memory_limit} if self.memory_limit else {}
-        config |= {"threads": threads} if threads else {}
-        try:
-            with duckdb.connect(config=config) as connection:
-                connection.execute("SET enable_progress_bar = false")
-                known = connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
-                if (_RESCANS,) in known:
-                    connection.execute(f"SET disabled_optimizers = '{_RESCANS}'")
-                yield connection
-        except duckdb.Error as error:
-            raise Unanswered(f"{self.version}: its rows could not be read: {bounded(error)}") from error
-
-
-def quoted(text: str) -> str:
-    """Give ``text`` as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from xops.core.contract.column_types import from_arrow
 from xops.core.contract.draft import FEW, PATTERNS, ColumnFacts
 from xops.core.profile.spec import Kind, kind_of
-from xops.engines.duckdb_scan import DuckdbScan, quoted
+from xops.engines.duckdb_query import quoted
+from xops.engines.duckdb_scan import DuckdbScan
 
 if TYPE_CHECKING:
     import pyarrow as pa

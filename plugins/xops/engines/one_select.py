@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import bounded
 from xops.core.suite.compiler import compile_expectation, entry_of
 from xops.core.suite.plan import Column, Plan, columns_of
-from xops.engines.duckdb_scan import DuckdbScan, Unanswered
+from xops.engines.duckdb_query import Unanswered, connected, parquet, statement
 from xops.engines.files.footers import stated
+from xops.engines.files.parquet_files import here
+from xops.engines.files.plain_files import plain_files
+from xops.engines.scan import Scanned
 from xops.engines.sources import ArrowRows, ParquetFiles, Rows, Source, reading, source_of
 
 if TYPE_CHECKING:
     from xops.core.profile.profiles import Profile
     from xops.core.profile.spec import ProfileSpec
+    from xops.engines.duckdb_scan import DuckdbScan
 
 _LOG = logging.getLogger(__name__)
 _COLUMN = re.compile(r"\bc(\d+)\b")
@@ -50,11 +54,37 @@ def decide(rows: Rows, suite: Mapping[str, Any], *, memory_limit: str = "") -> l
     """
     name = str(suite.get("name") or "suite")
     with reading(name):
+        decided = _decide_plain(rows, suite, name, memory_limit)
+        if decided is not None:
+            return decided
+        from xops.engines.duckdb_scan import DuckdbScan
+
         source = source_of(rows)
         columns = _columns(source)
-        plans = [compile_expectation(expectation, columns) for expectation in suite["expectations"]]
+        plans = _plans(suite, columns)
         engine = DuckdbScan(_by_place(source), version=name, memory_limit=memory_limit)
         measured, _ = _measure(engine, source, columns, plans, None)
+    return _entries(suite, plans, measured)
+
+
+def _decide_plain(
+    rows: Rows, suite: Mapping[str, Any], name: str, memory_limit: str
+) -> list[dict[str, Any] | None] | None:
+    """Decide, as :func:`decide`, of plain Parquet files on this machine; None of any other rows."""
+    paths = here(rows) if isinstance(rows, (str, list, tuple)) else []
+    if not paths:
+        return None
+    with connected(name, memory_limit) as connection:
+        files = plain_files(connection, paths)
+        if files is None:
+            return None
+        plans, places = _plans(suite, files.columns), range(len(files.columns))
+
+        def ask(asks: Sequence[str], _: ProfileSpec | None, projections: Sequence[str]) -> Scanned:
+            asked = statement({ask: ask for ask in asks}, projections, rows=parquet(paths), places=places)
+            return Scanned(dict(zip(asks, connection.execute(asked).fetchone() or (), strict=True)), None)
+
+        measured, _ = _measured(ask, files.columns, plans, None, files.stated)
     return _entries(suite, plans, measured)
 
 
@@ -68,10 +98,12 @@ def examine(
 
     The rest is as for :func:`decide`.
     """
+    from xops.engines.duckdb_scan import DuckdbScan
+
     source = source_of(rows)
     engine = DuckdbScan(source, version=version, memory_limit=memory_limit)
     types, columns = engine.types(), _columns(source)
-    plans = [compile_expectation(expectation, columns) for expectation in suite["expectations"]]
+    plans = _plans(suite, columns)
     with reading(version):
         measured, found = _measure(engine, source, columns, plans, profile)
     return Examined(_entries(suite, plans, measured), found, types)
@@ -84,27 +116,51 @@ def _measure(
     plans: Sequence[Plan | None],
     profile: ProfileSpec | None,
 ) -> tuple[Mapping[str, Any] | None, Profile | None]:
-    """Find what the plans ask; None where DuckDB cannot answer."""
-    made = [plan for plan in plans if plan]
-    measured = dict(stated([file.footer for file in source.files], columns)) if isinstance(source, ParquetFiles) else {}
-    asks = _open(made, measured, [ask for plan in made for ask in plan.asks])
-    spared = {ask for plan in made for ask, implied in plan.implied.items() if implied.by & set(asks)}
-    found: Profile | None = None
+    """Find what the plans ask; None where DuckDB cannot answer, unless the files themselves are at fault."""
+    files = source.files if isinstance(source, ParquetFiles) else []
+
+    def ask(asks: Sequence[str], profile: ProfileSpec | None, projections: Sequence[str]) -> Scanned:
+        return engine.scan({ask: ask for ask in asks}, profile, projections=projections)
+
     try:
-        for asked in ([ask for ask in asks if ask not in spared], asks, None):
-            every = asked if asked is not None else [ask for plan in made for ask in plan.recount(measured)]
-            left = _open(made, measured, every)
-            if left or (profile is not None and found is None):
-                projections = _projections(columns, left)
-                scanned = engine.scan({ask: ask for ask in left}, None if found else profile, projections=projections)
-                measured |= scanned.values
-                found = found or scanned.profile
+        return _measured(
+            ask, columns, plans, profile, stated([file.footer for file in files], columns) if files else {}
+        )
     except Unanswered as error:
-        if isinstance(source, ParquetFiles):
+        if files:
             raise
         _LOG.warning("the suite is left to Great Expectations: %s", bounded(error))
         return None, engine.scan(profile=profile).profile if profile else None
+
+
+def _measured(
+    ask: Callable[[Sequence[str], ProfileSpec | None, Sequence[str]], Scanned],
+    columns: Sequence[Column],
+    plans: Sequence[Plan | None],
+    profile: ProfileSpec | None,
+    known: Mapping[str, Any],
+) -> tuple[Mapping[str, Any], Profile | None]:
+    """Find what the plans ask by one reading, or by a second one where values turn out to repeat.
+
+    :param ask: reads the rows for aggregates, and for a profile, with projections.
+    :param known: aggregates that need no reading.
+    """
+    made, measured = [plan for plan in plans if plan], dict(known)
+    asks = _open(made, measured, [ask for plan in made for ask in plan.asks])
+    spared = {ask for plan in made for ask, implied in plan.implied.items() if implied.by & set(asks)}
+    found: Profile | None = None
+    for asked in ([ask for ask in asks if ask not in spared], asks, None):
+        every = asked if asked is not None else [ask for plan in made for ask in plan.recount(measured)]
+        left = _open(made, measured, every)
+        if left or (profile is not None and found is None):
+            scanned = ask(left, None if found else profile, _projections(columns, left))
+            measured |= scanned.values
+            found = found or scanned.profile
     return measured, found
+
+
+def _plans(suite: Mapping[str, Any], columns: Sequence[Column]) -> list[Plan | None]:
+    return [compile_expectation(expectation, columns) for expectation in suite["expectations"]]
 
 
 def _open(plans: Sequence[Plan], measured: dict[str, Any], asks: Sequence[str]) -> list[str]:

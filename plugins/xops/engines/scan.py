@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from xops.core.profile.profiles import Profile
-from xops.core.profile.spec import ProfileSpec
+if TYPE_CHECKING:
+    from xops.core.profile.profiles import Profile
+    from xops.core.profile.spec import ProfileSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,12 +146,12 @@ def source_of(rows: Rows) -> Source:
 @contextlib.contextmanager
 def reading(version: str) -> Iterator[None]:
     """Say of which version the rows could not be read."""
-    import pyarrow as pa
-
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
-        if isinstance(error, ConnectionError):
+    except Exception as error:
+        import pyarrow as pa  # only here: it takes long to load
+
+        if isinstance(error, ConnectionError) or not isinstance(error, (OSError, pa.ArrowException)):
             raise
         raise Misconfigured(f"{version}: its rows could not be read: {bounded(error)}") from error
 

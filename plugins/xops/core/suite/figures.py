@@ -7,8 +7,6 @@ import decimal
 import math
 from typing import Any
 
-import numpy as np
-
 from xops.core.suite.plan import (
     EVERY,
     NUMBERS,
@@ -202,7 +200,7 @@ def _near_or_inside(value: float | None, low: float | None, high: float | None) 
     if value is None:
         return False
     ends = (-math.inf if low is None else low, math.inf if high is None else high)
-    near = any(bool(np.isclose(float(value), float(end), rtol=1e-4, atol=1e-8)) for end in ends)
+    near = any(abs(float(value) - end) <= 1e-8 + 1e-4 * abs(end) for end in ends if math.isfinite(end))
     return near or ends[0] <= value <= ends[1]
 
 

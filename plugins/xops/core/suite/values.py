@@ -6,8 +6,6 @@ import datetime as dt
 import re
 from typing import Any
 
-import numpy as np
-
 from xops.core.suite.plan import (
     EVERY,
     NUMBERS,
@@ -182,6 +180,8 @@ def plan_type(question: Question, *, of_list: bool) -> Plan:
     as_object = not of_list and named[0] in ("object", "object_", "O")
 
     def answer(measured: Measured) -> Answer:
+        import numpy as np  # not above: no other expectation needs it, and it takes long to load
+
         nulls = nulls_in(column, measured)
         dtype = "float64" if column.kind is Kind.INTEGER and nulls else column.dtype
         if dtype and not (column.kind is Kind.BOOLEAN and nulls):
@@ -198,6 +198,8 @@ def plan_type(question: Question, *, of_list: bool) -> Plan:
 
 def _types(name: Any, *, with_dtype: bool) -> list[Any]:
     """Give the Python and numpy types of a name, as Great Expectations resolves it; not those of pandas."""
+    import numpy as np
+
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_]+", name):
         raise NotCompiled
     native = [_NATIVE[name.lower()]] if name.lower() in _NATIVE else []

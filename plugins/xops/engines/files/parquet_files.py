@@ -117,7 +117,7 @@ def opened(paths: Sequence[str], store: ObjectStore | None = None) -> list[Opene
     """
     files: list[Opened] = []
     for path in paths:
-        found = _in_store(path, store) if store or _is_remote(path) else _here(path)
+        found = _in_store(path, store) if store or _is_remote(path) else [Opened(one, one) for one in _here(path)]
         if not found:
             raise Misconfigured(f"{path}: a Parquet file was wanted, there is none")
         files += found
@@ -128,10 +128,17 @@ def _is_remote(path: str) -> bool:
     return "://" in path and not path.startswith("file://")
 
 
-def _here(path: str) -> list[Opened]:
+def here(paths: str | Sequence[str]) -> list[str]:
+    """Give the files that paths and globs name, where all of them are on this machine and are there; else nothing."""
+    every = [
+        [] if _is_remote(str(path)) else _here(str(path)) for path in ([paths] if isinstance(paths, str) else paths)
+    ]
+    return [one for found in every for one in found] if all(every) else []
+
+
+def _here(path: str) -> list[str]:
     plain = path.removeprefix("file://")
-    found = [plain] if Path(plain).is_file() else sorted(glob.glob(plain, recursive=True))  # noqa: PTH207
-    return [Opened(one, one) for one in found]
+    return [plain] if Path(plain).is_file() else sorted(glob.glob(plain, recursive=True))  # noqa: PTH207
 
 
 def _in_store(path: str, store: ObjectStore | None) -> list[Opened]:
