@@ -7,10 +7,34 @@ from datetime import datetime
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, dag
 
 from flights.assets import CHAMPION, FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN, RETRIES
-from flights.delay import FEATURES, TARGET
+from flights.delay import FALLING, FEATURES, RISING, TARGET
+from xops.checks.battery.behaviour import Behaviour
+from xops.checks.battery.calibration import Calibration
+from xops.checks.battery.explanation import Explanation
+from xops.checks.battery.leakage import Leakage
+from xops.checks.battery.performance import Performance
+from xops.checks.battery.resources import Resources
+from xops.checks.battery.robustness import Robustness
+from xops.checks.battery.slices import Slices
+from xops.checks.battery.training_data import TrainingData
 from xops.operators.evaluation import EvaluateModelOperator
 from xops.operators.promotion import PromoteModelOperator
 from xops.operators.training import TrainModelOperator
+
+# Some 15 to 20 days are held out, and days differ: limits leave room for what so few cannot tell.
+BATTERY = (
+    Performance(limits={"roc_auc": 0.6}, better={"roc_auc": 0}, not_worse={"log_loss": 0.05, "brier_score": 0.02}),
+    Slices(columns=["origin"], max_worse=0.5),
+    Calibration(max_error=0.2),
+    Robustness(
+        flips={"noise": 0.15, "missing": 0.2, "categories": 0.15, "row_order": 0, "column_order": 0}, max_loss=0.1
+    ),
+    Leakage(max_alone=0.8),
+    Behaviour(rising=RISING, falling=FALLING),
+    Explanation(max_share=0.8),
+    Resources(limits={"row_seconds": 1, "peak_megabytes": 1000, "size_megabytes": 20}, rounds=3),
+    TrainingData(min_rows=10_000),
+)
 
 
 @dag(
@@ -42,7 +66,7 @@ def flights_training():
         window=3,
         hyperparameters="{{ params }}",
     )
-    judged = EvaluateModelOperator(task_id="evaluate", candidate=candidate.output, min_auc=0.6, gate="skip")
+    judged = EvaluateModelOperator(task_id="evaluate", candidate=candidate.output, checks=BATTERY, gate="skip")
     PromoteModelOperator(
         task_id="promote",
         candidate=candidate.output,

@@ -92,6 +92,7 @@ def summarise(stack: Stack, airflow: Airflow, read: Readback) -> dict[str, Any]:
             model["asked_by"] == "drift" and model["outcome"] == "promoted" for model in models
         ),
         "two versions were promoted": outcomes.count("promoted") >= 2,
+        "each candidate was promoted or refused on findings": all(model["reasons"] for model in models),
         "a bad candidate was refused": any(
             model["asked_by"] == "manual" and model["outcome"] == "refused" for model in models
         ),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from xops.core.verdict import Verdict
+
+_QUOTED = 3  # findings
 FLIGHTS, LABELS, MODEL = "nyc.flights", "nyc.labels", "flights_delay"
 
 
@@ -57,7 +61,7 @@ class Readback:
                     "champion_auc": facts.get("champion_auc"),
                     "outcome": "promoted" if str(version.version) in promoted else "refused",
                     "asked_by": str(record.asked_by),
-                    "reasons": [str(finding) for finding in evaluated.verdict.failed] if evaluated else [],
+                    "reasons": reasons(evaluated.verdict) if evaluated else [],
                 }
             )
         return models
@@ -101,11 +105,11 @@ class Readback:
         failed = f", failed: {'; '.join(found['failed'])}" if found["failed"] else ""
         return f"{found['outcome']}, {found['rows']:,} rows{failed}"
 
-    def model(self) -> str:
-        """Say what became of the newest candidate."""
-        model = self.models()[-1]
+    def model(self, version: str | None = None) -> str:
+        """Say what became of a candidate, the newest when None."""
+        model = next(one for one in reversed(self.models()) if version in (None, one["version"]))
         against = f" against the champion's {model['champion_auc']:.3f}" if model["champion_auc"] else ""
-        reason = f" ({model['reasons'][-1]})" if model["reasons"] else ""
+        reason = f" ({'; '.join(model['reasons'][:_QUOTED])})" if model["reasons"] else ""
         window = f"{model['rows']:,} rows of {model['batches'][0]} to {model['batches'][-1]}"
         outcome = f"AUC {model['auc']:.3f}{against}, {model['outcome']}{reason}"
         return f"version {model['version']}, asked by {model['asked_by']}, {window}: {outcome}"
@@ -143,3 +147,11 @@ class Readback:
 
         version = DataVersion(table, self._snapshot(table, delivery))
         return int(self.lake.batches(version)[delivery["batch"]])
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """Give the findings that stand against a candidate; of one that has none how many it met, and what it gained."""
+    if verdict.failed:
+        return [str(finding) for finding in verdict.failed]
+    gained = [finding for finding in verdict.findings if finding.check.endswith("_gain")] or verdict.findings[:1]
+    return [f"{len(verdict.findings)} findings and none against it", *map(str, gained)]

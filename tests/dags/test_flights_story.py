@@ -169,7 +169,8 @@ def test_retraining_after_a_merely_harder_month_gains_nothing_and_is_refused(sto
     second = read.models()[1]
     assert second["batches"] == ["2013-02", "2013-03", "2013-04"]
     assert second["outcome"] == "refused"
-    assert any("gain between -" in reason for reason in second["reasons"])  # chance alone could have given it
+    gained = next(reason for reason in second["reasons"] if reason.startswith("roc_auc_gain"))
+    assert "between -" in gained  # chance alone could have given it
 
 
 def test_once_the_champion_is_stale_the_new_version_beats_it_and_is_promoted(story, read):
@@ -178,12 +179,24 @@ def test_once_the_champion_is_stale_the_new_version_beats_it_and_is_promoted(sto
     assert third["batches"] == ["2013-04", "2013-05", "2013-06"]
     assert third["outcome"] == "promoted"
     assert third["auc"] > third["champion_auc"] + 0.02
+    told = read.model("3")
+    assert "promoted (" in told
+    assert "findings and none against it; roc_auc_gain on models:/flights_delay/3: gain 0.0" in told
 
 
 def test_a_candidate_trained_on_shuffled_labels_is_refused(story, read):
     assert story["bad training"] == {"train": "success", "evaluate": "skipped", "promote": "skipped"}
     assert read.models()[3]["outcome"] == "refused"
     assert read.models()[3]["auc"] < 0.6
+    assert "refused (roc_auc on models:/flights_delay/4: 0." in read.model("4")
+
+
+def test_each_candidate_was_put_to_the_whole_battery(story, read):
+    asked = {"roc_auc", "log_loss_not_worse", "slices", "calibration_error", "flips_missing", "near_duplicates",
+             "never_falls_with", "never_rises_with", "importance", "peak_megabytes", "data_tests"}  # fmt: skip
+    for evidence in read.store.about("evaluation", "flights_delay"):
+        assert asked - {finding.check for finding in evidence.verdict.findings} <= {"log_loss_not_worse"}
+        assert evidence.report
 
 
 def test_a_rollback_and_the_way_forward_are_entries_of_the_log(story, read):

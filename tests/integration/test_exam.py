@@ -176,7 +176,11 @@ def test_no_check_hides_what_another_found():
     exam = exam_of(LogisticRegression().fit(FRAME, TARGET))
     verdict = judge(exam, [broken, shares, lambda _: []], facts={"champion": None})
     assert [finding.outcome for finding in verdict.findings] == ["unknown", "pass", "unknown"]
-    assert verdict.facts == {"champion": None, "held_out_rows": 60}
+    assert set(verdict.facts["curves"]) == {"roc", "precision and recall"}
+    assert {name: told for name, told in verdict.facts.items() if name != "curves"} == {
+        "champion": None,
+        "held_out_rows": 60,
+    }
 
 
 @pytest.mark.parametrize("error", [Misconfigured, Unavailable])

@@ -10,7 +10,7 @@ from xops.core.errors import Misconfigured, Refused
 from xops.core.gate import judge_approval
 from xops.core.verdict import Outcome
 from xops.operators.base import GatedOperator, GateName, Judged, verdicts_of
-from xops.operators.evaluation import named_version
+from xops.operators.exam import named_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

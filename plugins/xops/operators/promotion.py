@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from xops.core.gate import Rule
 from xops.hooks import traced
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, verdicts_of
-from xops.operators.evaluation import named_version
+from xops.operators.exam import named_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from xops.core.model.holdout import Holdout
 from xops.core.model.training import AskedBy, TrainingRecord
 from xops.hooks import traced
 from xops.operators.base import XopsOperator, origin_of, published_or_refuse
-from xops.operators.evaluation import labelled
+from xops.operators.exam import labelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

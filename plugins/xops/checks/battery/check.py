@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from xops.checks.battery.curves import curves_of
 from xops.checks.battery.exam import BadAnswer, Exam, Unmeasured
 from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.page.report import CURVES
 from xops.core.verdict import Finding, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -52,12 +54,26 @@ def findings_of(check: Check, exam: Exam) -> tuple[Finding, ...]:
 def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", facts: Mapping[str, Any]) -> Verdict:
     """Put checks to an exam, one after the other; none hides what another found.
 
+    Models are asked on one thread of OpenMP: of several, each of a thousand small questions would wait for the slowest,
+    which on a busy machine takes ten times as long.
+
     :param name: the kind of verdict; ``evaluation`` for several checks, or the name of the one.
-    :param facts: what the verdict says beside its findings. The exam's own are added, and the areas under the ROC
-        curve where they were measured: the champion's later performance is held against its own.
+    :param facts: what the verdict says beside its findings. The exam's own are added, curves of both models for the
+        report, and the areas under the ROC curve where they were measured: the champion's later performance is held
+        against its own.
     """
-    findings = tuple(finding for check in checks for finding in findings_of(check, exam))
-    said = {**exam.facts, "held_out_rows": exam.rows, **_areas(findings), **facts}
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="openmp"):
+        findings = tuple(finding for check in checks for finding in findings_of(check, exam))
+        curves = curves_of(exam)
+    said = {
+        **exam.facts,
+        "held_out_rows": exam.rows,
+        **_areas(findings),
+        **({CURVES: curves} if curves else {}),
+        **facts,
+    }
     return Verdict(name, exam.candidate.name, findings, said)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import selectors
 import subprocess
@@ -123,6 +124,7 @@ class Resources:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
                 [sys.executable, resources_child.__file__, str(folder), str(allowed)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env={"OMP_WAIT_POLICY": "passive"} | os.environ,  # threads that spin would time the other processes
             )  # fmt: skip
             child = _Child(name, process, (folder / "model.pickle").stat().st_size)
             try:

@@ -133,14 +133,15 @@ class Robustness:
             losses.append((name, self._loss(exam, after)))
         curve = [
             {"strength": one, "flipped": float(self._flipped(exam, exam.answers, answers).mean())}
-            for one, answers in self._weaker(exam, name)
+            for one, answers in self._weaker(exam, name, after)
         ]
         return self._shares(exam, name, (own, self._champions(exam, name)), exam.groups, {"curve": curve})
 
-    def _weaker(self, exam: Exam, name: str) -> list[tuple[float, Answers]]:
+    def _weaker(self, exam: Exam, name: str, after: Answers) -> list[tuple[float, Answers]]:
         if name == "units":
             return []
-        return [(one, exam.answers.on(self._disturbed(exam, name, exam.answers, one))) for one in _CURVE]
+        others = {one: exam.answers.on(self._disturbed(exam, name, exam.answers, one)) for one in _CURVE if one != 1}
+        return sorted((others | {1.0: after}).items())
 
     def _disturbed(self, exam: Exam, name: str, answers: Answers, times: float) -> pd.DataFrame:
         strength = Strength(self.noise, self.share, self.share, self.share, self.units).times(times)

@@ -205,7 +205,9 @@ def needed_rows(interval: Interval, rows: int, distance: float, *, power: float 
 
     if not distance > 0 or not isfinite(interval.error):
         return None
-    reach = float(norm.isf((1 - interval.confidence) / 2) + norm.ppf(power)) * interval.error
+    deviate = float(norm.isf((1 - interval.confidence) / 2))
+    error = interval.error or (interval.high - interval.low) / (2 * deviate)  # of a share of none or all, from the ends
+    reach = (deviate + float(norm.ppf(power))) * error
     return ceil(rows * (reach / distance) ** 2)
 
 

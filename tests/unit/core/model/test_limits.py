@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from xops.core.model.intervals import Interval
+from xops.core.model.intervals import Interval, wilson
 from xops.core.model.limits import judge_gain, judge_limit
 from xops.core.verdict import Outcome
 
@@ -61,3 +61,11 @@ def test_where_it_cannot_be_told_the_finding_says_what_it_would_take():
     assert worse.reason.endswith("it cannot be told, and more rows alike would not help")
     nothing = judge_limit("g", "m", Interval(0.5, -inf, inf, inf, 1, 0.95, "bca"), 0.4, least=True, rows=1)
     assert nothing.outcome is UNKNOWN
+
+
+def test_a_share_of_none_says_how_many_rows_it_takes_although_it_has_no_standard_error():
+    none = judge_limit("flips", "m", wilson(0, 19, confidence=0.95), 0.1, least=False, rows=19)
+    assert none.outcome is UNKNOWN
+    needed = int(none.reason.split("about ")[1].split()[0])
+    assert needed > 19
+    assert judge_limit("flips", "m", wilson(0, needed, confidence=0.95), 0.1, least=False, rows=needed).outcome is PASS
