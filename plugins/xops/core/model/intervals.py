@@ -206,7 +206,7 @@ def needed_rows(interval: Interval, rows: int, distance: float, *, power: float 
     if not distance > 0 or not isfinite(interval.error):
         return None
     deviate = float(norm.isf((1 - interval.confidence) / 2))
-    error = interval.error or (interval.high - interval.low) / (2 * deviate)  # of a share of none or all, from the ends
+    error = interval.error or (interval.high - interval.low) / deviate  # a share of none or all has one end alone
     reach = (deviate + float(norm.ppf(power))) * error
     return ceil(rows * (reach / distance) ** 2)
 
