@@ -9,6 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 JOBS ?= 2
+# without torch: its CUDA packages are 5 GB for every install and CI run; its tests skip where it is missing
 EXTRAS := battery boosting openlineage pickle postgres
 
 .PHONY: help demo test check chaos bench up lock clean

@@ -4,14 +4,16 @@ import json
 import pickle
 import shutil
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow.pyfunc import PythonModel
 
 from xops.core.errors import Misconfigured
-from xops.hooks.models import model_files, model_formats
+from xops.hooks.models import model_files, model_formats, torch_models
 from xops.hooks.models.model_formats import answers
 from xops.hooks.models.registry import MlflowHook
 
@@ -181,11 +183,62 @@ def a_library_that_is_none_of_xgboost_s(folder, canary):
     (folder / "MLmodel").write_text(yaml.safe_dump(said))
 
 
+def a_module_that_torch_would_unpickle(folder, canary):
+    (folder / "data").mkdir()
+    with zipfile.ZipFile(folder / "data" / "model.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Reduced(canary)))
+        archive.writestr("archive/version", "3\n")
+    said = yaml.safe_load((folder / "MLmodel").read_text())
+    said["flavors"] = {
+        "pytorch": {"model_data": "data", "serialization_format": "pickle"},
+        "python_function": {"loader_module": "mlflow.pytorch", "data": "data"},
+    }
+    (folder / "MLmodel").write_text(yaml.safe_dump(said))
+
+
+def weights(folder, build, **arguments):
+    """Let a directory be one of PyTorch weights that are said to be of ``build(**arguments)``."""
+    (folder / "data").mkdir()
+    header = json.dumps({"__metadata__": {"xops": json.dumps({"build": build, "arguments": arguments})}}).encode()
+    (folder / torch_models.FILE).write_bytes(len(header).to_bytes(8, "little") + header)
+    said = yaml.safe_load((folder / "MLmodel").read_text())
+    said["flavors"] = {"python_function": {"loader_module": torch_models.LOADER, "data": torch_models.FILE}}
+    (folder / "MLmodel").write_text(yaml.safe_dump(said))
+
+
+def weights_of_a_system_call(folder, canary):
+    weights(folder, "os.mkdir", path=str(canary))
+
+
+def weights_of_a_builtin(folder, canary):
+    weights(folder, "builtins.exec", source=f"import os; os.mkdir({str(canary)!r})")
+
+
+def weights_of_a_program(folder, canary):
+    weights(folder, "subprocess.Popen", args=["mkdir", str(canary)])
+
+
+def weights_of_what_is_installed(folder, canary):
+    weights(folder, "numpy.memmap", filename=str(canary), mode="w+", shape=[1])
+
+
+def weights_of_a_class_that_they_bring(folder, canary):
+    weights(folder, "their_net.Net")
+    (folder / "their_net.py").write_text(f"import os\nos.mkdir({str(canary)!r})\n")
+    (folder / "data" / "their_net.py").write_text(f"import os\nos.mkdir({str(canary)!r})\n")
+
+
+def weights_of_no_name(folder, canary):
+    weights(folder, "exec", source=f"import os; os.mkdir({str(canary)!r})")
+
+
 HOSTILE = [
     a_pickle, a_cloudpickle, a_pickle_of_another_name, a_loader_module, code_beside_a_safe_model, a_model_from_code,
-    a_library_that_is_none_of_xgboost_s,
+    a_library_that_is_none_of_xgboost_s, a_module_that_torch_would_unpickle, weights_of_a_system_call,
+    weights_of_a_builtin, weights_of_a_program, weights_of_what_is_installed, weights_of_a_class_that_they_bring,
+    weights_of_no_name,
 ]  # fmt: skip
-PICKLES = [a_pickle, a_pickle_of_another_name]
+PICKLES = [a_pickle, a_pickle_of_another_name, a_module_that_torch_would_unpickle]
 
 
 @pytest.mark.parametrize("forge", HOSTILE, ids=lambda forge: forge.__name__)
@@ -229,19 +282,57 @@ def shifted(values):
 
 
 def test_what_has_no_safe_format_is_pickled_only_where_that_is_allowed(tmp_path):
-    from mlflow.exceptions import MlflowException
     from sklearn.linear_model import LinearRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
     fitted = make_pipeline(FunctionTransformer(shifted), LinearRegression()).fit(FRAME, MINUTES)
-    with pytest.raises(MlflowException, match="shifted"):
+    with pytest.raises(Misconfigured, match=r"shifted.*set allow_pickle to true"):
         model_files.save(fitted, tmp_path / "no", example=FRAME, requirements=["numpy"])
     model_files.save(fitted, tmp_path / "m", example=FRAME, requirements=["numpy"], allow_pickle=True)
     with pytest.raises(Misconfigured, match="set allow_pickle to true"):
         model_files.load(tmp_path / "m", name="models:/m/1", wanted=None)
     loaded = model_files.load(tmp_path / "m", name="models:/m/1", wanted=None, allow_pickle=True)
     assert (loaded.predict(FRAME) == fitted.predict(FRAME)).all()
+
+
+def test_a_model_of_any_library_is_kept_in_mlflow_s_flavor_where_pickles_are_allowed(tmp_path):
+    import statsmodels.api
+
+    fitted = statsmodels.api.OLS(MINUTES, FRAME).fit()
+    with pytest.raises(Misconfigured, match=r"RegressionResultsWrapper.*set allow_pickle to true"):
+        model_files.save(fitted, tmp_path / "no", example=FRAME, requirements=["numpy"])
+    model_files.save(fitted, tmp_path / "m", example=FRAME, requirements=["numpy"], allow_pickle=True)
+    assert "statsmodels" in model_formats.described(tmp_path / "m")["flavors"]
+    with pytest.raises(Misconfigured, match="set allow_pickle to true"):
+        model_files.load(tmp_path / "m", name="models:/m/1", wanted=None)
+    loaded = model_files.load(tmp_path / "m", name="models:/m/1", wanted=None, allow_pickle=True)
+    np.testing.assert_allclose(loaded.predict(FRAME), fitted.predict(FRAME))
+
+
+class Doubled(PythonModel):
+    """A function of its own for MLflow, which gives it a context."""
+
+    def predict(self, context, model_input):  # noqa: ARG002 - as MLflow calls it
+        return model_input["distance"] * 2
+
+
+class Tripled(PythonModel):
+    """A function of its own for MLflow."""
+
+    def predict(self, model_input):
+        return model_input["distance"] * 3
+
+
+@pytest.mark.parametrize(("fitted", "times"), [(Doubled(), 2), (Tripled(), 3)])
+def test_a_python_function_of_mlflow_is_kept_where_pickles_are_allowed(tmp_path, fitted, times):
+    with pytest.raises(Misconfigured, match="set allow_pickle to true"):
+        model_files.save(fitted, tmp_path / "no", example=FRAME, requirements=["numpy"])
+    model_files.save(fitted, tmp_path / "m", example=FRAME, requirements=["numpy"], allow_pickle=True)
+    with pytest.raises(Misconfigured, match="set allow_pickle to true"):
+        model_files.load(tmp_path / "m", name="models:/m/1", wanted=None)
+    loaded = model_files.load(tmp_path / "m", name="models:/m/1", wanted=None, allow_pickle=True)
+    np.testing.assert_allclose(loaded.predict(FRAME), FRAME["distance"] * times)
 
 
 @pytest.mark.parametrize(
@@ -263,4 +354,4 @@ def test_a_library_that_is_not_installed_is_named(tmp_path, monkeypatch):
 
 
 def test_every_format_is_found_by_the_files_that_it_writes():
-    assert len({one.file for one in model_formats.FORMATS} | {one.loader for one in model_formats.FORMATS}) == 6
+    assert len({one.file for one in model_formats.FORMATS} | {one.loader for one in model_formats.FORMATS}) == 8

@@ -94,9 +94,7 @@ def test_wherever_a_training_is_killed_nothing_is_stuck_after_the_janitor(mlflow
         assert run.info.status == ("FINISHED" if run.data.tags[KEY] in registered else "FAILED")
     assert unfinished(mlflow, model) == []
     assert registered == {"key 9", "key 10"}
-    ready = mlflow.direct.search_logged_models([mlflow.direct.get_experiment_by_name(model).experiment_id])
-    assert {str(one.status) for one in ready} == {"READY"}
-    assert {version.source for version in mlflow.versions(model)} <= {one.model_uri for one in ready}
+    assert {version.source for version in mlflow.versions(model)} == model_uris(mlflow, model)
     assert found(tidy([model], older_than=NOW), model) == {}
 
 
@@ -106,6 +104,47 @@ def test_a_training_that_was_tidied_can_still_be_retried(mlflow, model, killed):
     assert not killed(100, "a1")
     (run,), (version,) = mlflow.runs(model), mlflow.versions(model)
     assert (run.info.status, version.run_id) == ("FINISHED", run.info.run_id)
+
+
+def model_uris(mlflow, model):
+    experiment = mlflow.direct.get_experiment_by_name(model).experiment_id
+    return {one.model_uri for one in mlflow.direct.search_logged_models([experiment])}
+
+
+@pytest.mark.parametrize("retried", [False, True])
+def test_a_model_directory_that_was_finished_and_never_registered_goes(mlflow, model, killed, retried):
+    assert killed(8, "a1")
+    assert killed(7, "a1")  # a retry creates no run
+    assert not retried or not killed(100, "a1")
+    verdict = tidy([model], older_than=NOW)
+    assert found(verdict, model) == {"unregistered_models": 2} | ({} if retried else {"stuck_runs": 1})
+    assert model_uris(mlflow, model) == {version.source for version in mlflow.versions(model)}
+    assert len(mlflow.versions(model)) == retried
+    assert found(tidy([model], older_than=NOW), model) == {}
+
+
+def test_a_model_directory_whose_run_was_deleted_as_a_double_goes_too(mlflow, model, killed):
+    assert killed(8, "a1")
+    (run,) = mlflow.runs(model)
+    mlflow.direct.delete_run(run.info.run_id)
+    assert not killed(100, "a1")
+    assert found(tidy([model], older_than=NOW), model) == {"unregistered_models": 1}
+    assert model_uris(mlflow, model) == {version.source for version in mlflow.versions(model)}
+
+
+def test_a_model_directory_that_somebody_registered_elsewhere_or_whose_version_a_person_deleted_stays(
+    mlflow, model, killed
+):
+    assert killed(8, "a1")
+    (uri,) = model_uris(mlflow, model)
+    mlflow.direct.create_registered_model(f"{model} by hand")
+    mlflow.direct.create_model_version(f"{model} by hand", uri, model_id=uri.removeprefix("models:/"))
+    assert not killed(100, "b2")
+    mlflow.direct.delete_model_version(model, "1")
+    before = model_uris(mlflow, model)
+    assert len(before) == 2
+    tidy([model], older_than=NOW)
+    assert model_uris(mlflow, model) == before
 
 
 def test_what_may_still_be_at_work_is_left_alone(mlflow, model, killed):
@@ -206,6 +245,7 @@ def test_a_registered_model_that_was_deleted_fails_and_the_others_are_tidied(mlf
 
 def test_a_dry_run_says_the_same_and_changes_nothing(mlflow, model, doubled, killed, capsys):
     assert killed(5, "b2")
+    assert killed(7, "b2")
     promote(model, "1", MlflowHook().manifest(model, "1"))
     before = mlflow.runs(model), mlflow.versions(model), MlflowHook().aliases(model)
     assert main(["tidy", model, "--older-than", "0", "--dry-run", "--json"]) == 0

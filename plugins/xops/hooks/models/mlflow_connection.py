@@ -44,7 +44,8 @@ class MlflowConnection(BaseHook):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first.
+        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first,
+        ``extra.architectures`` a list of installed packages whose PyTorch classes may be called to load a model.
         Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
@@ -137,6 +138,23 @@ class MlflowConnection(BaseHook):
             return self.get_connection(self.conn_id).extra_dejson.get("allow_pickle") is True
         except AirflowNotFoundException:
             return False
+
+    def architectures(self) -> tuple[str, ...]:
+        """Give the installed packages whose PyTorch classes may be called to load a model; none by default.
+
+        :raises Misconfigured: when the connection has anything but a list of names there.
+        """
+        from airflow.sdk.exceptions import AirflowNotFoundException
+
+        try:
+            given = self.get_connection(self.conn_id).extra_dejson.get("architectures", [])
+        except AirflowNotFoundException:
+            return ()
+        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+            raise Misconfigured(
+                f"connection {self.conn_id}: architectures: a list of package names was wanted in extra"
+            )
+        return tuple(given)
 
     def _artifacts(self) -> str | None:
         """Give where a local database keeps its artefacts; None where a server decides."""

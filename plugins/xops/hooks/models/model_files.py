@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
-from xops.hooks.models.model_formats import FORMATS, answers, described, format_of, load_pickled, safe_format
+from xops.hooks.models import flavors, torch_models
+from xops.hooks.models.model_formats import FORMATS, answers, described, format_of, safe_format
 
 _NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
+_TRUST = "Where its author is trusted, set allow_pickle to true in the extra of MLflow's connection"
 
 
 def manifest(folder: Path) -> dict[str, str]:
     """Give the SHA-256 of every file of a model directory, by its path within it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / _NOTE)
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(folder)): _sha256(path) for path in files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def manifest_digest(folder: Path) -> str:
@@ -25,57 +33,81 @@ def manifest_digest(folder: Path) -> str:
     return digest(manifest(folder))
 
 
-def save(fitted: Any, folder: Path, *, example: Any, requirements: list[str], allow_pickle: bool = False) -> None:
+def refuse_changed(name: str, wanted: str, found: str) -> None:
+    """Refuse a model directory whose digest is another than the one that was recorded.
+
+    :param name: the model version, for the message.
+    :raises Misconfigured: when they differ.
+    """
+    if found != wanted:
+        raise Misconfigured(
+            f"{name}: the model's files changed after they were recorded (manifest {wanted[:12]}… was wanted, found "
+            f"{found[:12]}…); nothing was loaded. Restore the artefact or train anew"
+        )
+
+
+def save(
+    fitted: Any,
+    folder: Path,
+    *,
+    example: Any,
+    requirements: list[str],
+    allow_pickle: bool = False,
+    architectures: Sequence[str] = (),
+) -> None:
     """Write a model as a model directory of MLflow's that :func:`load` reads again, in its library's own format.
 
     :param example: a frame of the model's input, for the signature; its values are not kept.
     :param requirements: pip requirements; MLflow would spend eight seconds to find them out.
-    :param allow_pickle: what has no safe format is pickled; otherwise MLflow's refusal names the type.
+    :param allow_pickle: what has no safe format is kept in MLflow's own flavor, which pickles as a rule.
+    :param architectures: installed packages whose PyTorch classes may be called when it is loaded.
+    :raises Misconfigured: when it has no safe format and pickles are not allowed; MLflow's reason names the type.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.models import infer_signature
 
+    torch_models.refuse_bare(fitted)
     answered = answers(fitted, example)
     if answered.ndim == 2 and answered.shape[1] == 2:  # noqa: PLR2004 - two classes: the positive one's probability
         answered = answered[:, 1]
     arguments = {"signature": infer_signature(example, answered), "pip_requirements": requirements}
     try:
-        format_of(fitted).save(fitted, folder, arguments)
-    except MlflowException:
+        format_of(fitted).save(fitted, folder, arguments, architectures)
+    except MlflowException as error:
         if not allow_pickle:
-            raise
-        import mlflow.sklearn
-
+            raise Misconfigured(
+                f"{type(fitted).__name__}: it cannot be kept in a format that loads without running code: "
+                f"{bounded(error)}. {_TRUST}"
+            ) from error
         shutil.rmtree(folder, ignore_errors=True)
-        mlflow.sklearn.save_model(fitted, folder, serialization_format="cloudpickle", **arguments)
+        flavors.save_in_flavor(fitted, folder, arguments)
 
 
-def load(folder: Path, *, name: str, wanted: str | None, allow_pickle: bool = False) -> Any:
+def load(
+    folder: Path, *, name: str, wanted: str | None, allow_pickle: bool = False, architectures: Sequence[str] = ()
+) -> Any:
     """Load the model in ``folder`` after its bytes were compared with the manifest digest ``wanted``.
 
     :param name: the model version, for messages.
-    :param wanted: the digest that was recorded for it; None only for a model that has none yet.
+    :param wanted: the digest that was recorded for it; None only where it was compared before, or there is none yet.
     :param allow_pickle: a model that runs code when it is loaded is loaded all the same, after a scan.
+    :param architectures: installed packages whose PyTorch classes may be called.
     :raises Misconfigured: when a byte differs, when loading would run code and that is not allowed, or when it holds
         a type that is not on the trusted list; nothing is deserialised then.
     """
-    found = manifest_digest(folder)
-    if wanted is not None and found != wanted:
-        raise Misconfigured(
-            f"{name}: the model's files changed after they were recorded (manifest {wanted[:12]}… was wanted, found "
-            f"{found[:12]}…); nothing was loaded. Restore the artefact or train anew"
-        )
+    if wanted is not None:
+        refuse_changed(name, wanted, manifest_digest(folder))
     said = described(folder)
     known = safe_format(folder, said)
     if known is not None:
         try:
-            return known.load(name, folder / known.file, said)
+            return known.load(name, folder / known.file, said, architectures)
         except ImportError as error:
             raise Misconfigured(f"{name}: {known.library} is wanted to load it: {bounded(error)}") from error
     if not allow_pickle:
         safe, there = ", ".join(one.file for one in FORMATS), ", ".join(manifest(folder)) or "nothing"
         raise Misconfigured(
             f"{name}: a model that loads without running code ({safe}) was wanted, found {bounded(there)}; nothing was "
-            "loaded. Where its author is trusted, set allow_pickle to true in the extra of MLflow's connection"
+            f"loaded. {_TRUST}"
         )
-    return load_pickled(name, folder, said)
+    return flavors.load_scanned(name, folder, said)

@@ -1,13 +1,13 @@
-"""The formats in which a model is kept: those that load without running code, and pickle where that is allowed."""
+"""The formats in which a model is kept that load without running code of its files."""
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
+from xops.hooks.models import flavors, torch_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,6 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
-_TEXTS = ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt")  # MLflow's own, and no pickle
 _ABOUT = "xops"  # what MLmodel's metadata hold of us
 
 
@@ -104,8 +103,9 @@ class Format:
     :param loader: what MLflow calls it.
     :param file: where the model itself is.
     :param packages: what is imported when it is loaded, to be pinned.
-    :param save: writes a model with MLflow's own arguments.
-    :param load: reads it, given the name for messages, the path, and what MLmodel says.
+    :param save: writes a model with MLflow's own arguments; given also the packages that ``load`` would be given.
+    :param load: reads it, given the name for messages, the path, what MLmodel says, and the installed packages whose
+        classes it may call.
     """
 
     library: str
@@ -113,11 +113,13 @@ class Format:
     file: str
     packages: tuple[str, ...]
     save: Callable[..., None]
-    load: Callable[[str, Path, dict[str, Any]], Any]
+    load: Callable[[str, Path, dict[str, Any], Sequence[str]], Any]
 
 
 def format_of(fitted: Any) -> Format:
     """Give the format for a model: that of its library, scikit-learn's for all others."""
+    if isinstance(fitted, torch_models.TorchModel):
+        return TORCH
     owners = {parent.__module__.partition(".")[0] for parent in type(fitted).__mro__}
     return next((known for known in FORMATS if known.library in owners), SKOPS)
 
@@ -137,6 +139,8 @@ def answers(fitted: Any, frame: pd.DataFrame) -> NDArray[Any]:
 
     if type(fitted).__module__.startswith("xgboost") and type(fitted).__name__ == "Booster":
         fitted = FrameBooster(fitted)
+    if flavors.is_python_model(fitted):
+        return np.asarray(flavors.ask_python_model(fitted, frame))
     return np.asarray(fitted.predict_proba(frame) if hasattr(fitted, "predict_proba") else fitted.predict(frame))
 
 
@@ -153,40 +157,15 @@ def described(folder: Path) -> dict[str, Any]:
 
 def safe_format(folder: Path, said: dict[str, Any]) -> Format | None:
     """Give the format of a model directory; None when loading it as it asks would run code of its own."""
-    flavors = said.get("flavors") or {}
-    python = flavors.get("python_function") or {}
-    if said.get("model_code_path") or any("model_code_path" in (one or {}) for one in flavors.values()):
+    named = said.get("flavors") or {}
+    python = named.get("python_function") or {}
+    if said.get("model_code_path") or any("model_code_path" in (one or {}) for one in named.values()):
         return None
-    if any((one or {}).get("code") for one in flavors.values()):
+    if any((one or {}).get("code") for one in named.values()):
         return None
     return next(
         (one for one in FORMATS if one.loader == python.get("loader_module") and (folder / one.file).is_file()), None
     )
-
-
-def load_pickled(name: str, folder: Path, said: dict[str, Any]) -> Any:
-    """Load a model that runs code when it is loaded, after every file of it was scanned.
-
-    :raises Misconfigured: when the scan finds what no model needs, or a file that it cannot read.
-    """
-    try:
-        from picklescan.scanner import SafetyLevel, scan_bytes
-    except ImportError as error:
-        raise Misconfigured(
-            f"{name}: a pickle is scanned before it is loaded; install the extra xops[pickle]"
-        ) from error
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        found = scan_bytes(io.BytesIO(path.read_bytes()), path.name, path.suffix)
-        wrong = [f"{one.module}.{one.name}" for one in found.globals if one.safety is SafetyLevel.Dangerous]
-        if found.issues_count or (found.scan_err and path.name not in _TEXTS and path.suffix != ".py"):
-            what = ", ".join(wrong) or "something that cannot be read"
-            raise Misconfigured(f"{name}: the scan found {bounded(what)} in {path.name}; nothing was loaded")
-    import mlflow
-
-    flavor = "sklearn" if "sklearn" in (said.get("flavors") or {}) else "pyfunc"
-    if flavor == "sklearn":
-        import mlflow.sklearn
-    return getattr(mlflow, flavor).load_model(str(folder))
 
 
 def import_skops() -> Any:
@@ -197,7 +176,7 @@ def import_skops() -> Any:
     return skops.io
 
 
-def _save_skops(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
+def _save_skops(fitted: Any, folder: Path, arguments: dict[str, Any], _packages: Sequence[str]) -> None:
     import_skops()
     import mlflow.sklearn
 
@@ -208,7 +187,7 @@ def _save_skops(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _load_skops(name: str, path: Path, said: dict[str, Any]) -> Any:  # noqa: ARG001 - a format's interface
+def _load_skops(name: str, path: Path, *_: Any) -> Any:
     skops_io = import_skops()
     strangers = sorted(set(skops_io.get_untrusted_types(file=path)) - set(TRUSTED))
     if strangers:
@@ -216,7 +195,7 @@ def _load_skops(name: str, path: Path, said: dict[str, Any]) -> Any:  # noqa: AR
     return skops_io.load(path, trusted=list(TRUSTED))
 
 
-def _save_lightgbm(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
+def _save_lightgbm(fitted: Any, folder: Path, arguments: dict[str, Any], _packages: Sequence[str]) -> None:
     """Write the booster; of a classifier the classes beside it. The wrapper itself would be a pickle."""
     import mlflow.lightgbm
 
@@ -227,7 +206,7 @@ def _save_lightgbm(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None
     mlflow.lightgbm.save_model(getattr(fitted, "booster_", fitted), folder, metadata=about, **arguments)
 
 
-def _load_lightgbm(name: str, path: Path, said: dict[str, Any]) -> Any:  # noqa: ARG001 - a format's interface
+def _load_lightgbm(_name: str, path: Path, said: dict[str, Any], _packages: Sequence[str]) -> Any:
     import lightgbm
 
     booster = lightgbm.Booster(model_file=str(path))
@@ -235,13 +214,13 @@ def _load_lightgbm(name: str, path: Path, said: dict[str, Any]) -> Any:  # noqa:
     return BoosterClassifier(booster, tuple(about["classes"])) if "classes" in about else booster
 
 
-def _save_xgboost(fitted: Any, folder: Path, arguments: dict[str, Any]) -> None:
+def _save_xgboost(fitted: Any, folder: Path, arguments: dict[str, Any], _packages: Sequence[str]) -> None:
     import mlflow.xgboost
 
     mlflow.xgboost.save_model(fitted, folder, model_format="ubj", **arguments)
 
 
-def _load_xgboost(name: str, path: Path, said: dict[str, Any]) -> Any:
+def _load_xgboost(name: str, path: Path, said: dict[str, Any], _packages: Sequence[str]) -> Any:
     import xgboost
 
     kind = str(((said.get("flavors") or {}).get("xgboost") or {}).get("model_class")).rpartition(".")[2]
@@ -254,9 +233,14 @@ def _load_xgboost(name: str, path: Path, said: dict[str, Any]) -> Any:
 
 _XGBOOST: Sequence[str] = ("Booster", "XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
 _SKLEARN = ("numpy", "pandas", "sklearn")
+_TORCH = ("numpy", "pandas", "torch", "safetensors")
+TORCH = Format(
+    "torch", torch_models.LOADER, torch_models.FILE, _TORCH, torch_models.save_torch, torch_models.load_torch
+)
 SKOPS = Format("sklearn", "mlflow.sklearn", "model.skops", (*_SKLEARN, "skops"), _save_skops, _load_skops)
 FORMATS = (
     Format("lightgbm", "mlflow.lightgbm", "model.lgb", (*_SKLEARN, "lightgbm"), _save_lightgbm, _load_lightgbm),
     Format("xgboost", "mlflow.xgboost", "model.ubj", (*_SKLEARN, "xgboost"), _save_xgboost, _load_xgboost),
+    TORCH,
     SKOPS,
 )

@@ -47,14 +47,15 @@ class MlflowHook(MlflowVersions):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first.
+        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first,
+        ``extra.architectures`` a list of installed packages whose PyTorch classes may be called to load a model.
         Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
     def train_version(self, training: Training, fitted: Any, example: Any, *, requirements: list[str]) -> str:
         """Record a training and register its model; give the version. Called again with the same key, give the same.
 
-        :param fitted: the model, of scikit-learn, LightGBM or XGBoost.
+        :param fitted: the model, of scikit-learn, LightGBM, XGBoost or PyTorch.
         :param example: a frame of the model's input, for the signature; its values are not kept.
         :raises Misconfigured: when the model holds a type that would not be loaded again.
         """
@@ -62,8 +63,9 @@ class MlflowHook(MlflowVersions):
             files = Path(folder) / "model"
             with self.client(retries=0):  # no request goes out; what MLflow refuses of the model is a mistake
                 model_files.save(
-                    fitted, files, example=example, requirements=requirements, allow_pickle=self.allows_pickle()
-                )
+                    fitted, files, example=example, requirements=requirements, allow_pickle=self.allows_pickle(),
+                    architectures=self.architectures(),
+                )  # fmt: skip
             return self.add_version(training, files)
 
     def add_version(self, training: Training, files: Path) -> str:

@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured, bounded
 from xops.core.model.promotion import manifest_of
 from xops.core.verdict import Finding, Outcome, Verdict
+from xops.hooks.models.model_cache import ModelCache
 from xops.hooks.models.promotion_log import PromotionLog
 from xops.hooks.models.promotions import Promotions
 from xops.hooks.models.registry import MlflowHook
 from xops.hooks.models.versions import KEY, SUPERSEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
+_DELETED_TOO = 3  # ViewType.ALL of MLflow, which is not imported for it
 KINDS = {
     "stuck_runs": "runs that nobody ended",
     "surplus_runs": "runs beside the one that counts",
     "unfinished_models": "model directories that were never finished",
+    "unregistered_models": "model directories that no version is made of",
     "superseded_versions": "versions beside the one that counts",
 }
 
@@ -43,7 +46,7 @@ class _Leftover:
 def tidy(
     models: Sequence[str] = (), *, older_than: timedelta, dry_run: bool = False, conn_id: str = "mlflow_default"
 ) -> Verdict:
-    """Bring to an end what killed trainings left, then set the aliases to what the promotion logs say.
+    """Bring to an end what killed trainings left, set the aliases to what the promotion logs say, sweep the cache.
 
     Only runs with an idempotency key of ours are touched, and what hangs on them. A run that still runs after
     ``older_than`` is finished when its key has a version, else failed. Killed anywhere, the next call goes on.
@@ -52,6 +55,7 @@ def tidy(
     :param older_than: what began later than this before now may still be at work, and is left alone.
     :param dry_run: find, and change nothing.
     :returns: for each model and kind how many were found, a warning where there were any; and the aliases' findings.
+        Its fact ``cached_models`` names what this machine no longer keeps of models that it fetched.
     :raises Misconfigured: when a model that was named has neither runs nor versions of ours.
     """
     hook, before = MlflowHook(conn_id), int((time.time() - older_than.total_seconds()) * 1000)
@@ -70,7 +74,9 @@ def tidy(
         counts[model] = {kind: sum(leftover.kind == kind for leftover in found) for kind in KINDS}
         findings += [_finding(model, kind, [one.name for one in found if one.kind == kind], dry_run) for kind in KINDS]
         findings += _reconciled(model, conn_id, dry_run=dry_run)
-    return Verdict("tidy", ", ".join(counts) or "no model", tuple(findings), {"dry_run": dry_run, "found": counts})
+    swept = ModelCache().sweep(dry_run=dry_run)
+    facts = {"dry_run": dry_run, "found": counts, "cached_models": swept}
+    return Verdict("tidy", ", ".join(counts) or "no model", tuple(findings), facts)
 
 
 def _leftovers(hook: MlflowHook, model: str, before: int) -> list[_Leftover] | None:
@@ -82,10 +88,10 @@ def _leftovers(hook: MlflowHook, model: str, before: int) -> list[_Leftover] | N
     canonical: dict[str, ModelVersion] = {}
     for version in versions:  # oldest first
         canonical.setdefault(version.tags[KEY], version)
-    old = [run for run in runs if run.info.start_time <= before]
+    old = [run for run in runs if run.info.start_time <= before and run.info.lifecycle_stage == "active"]
     return [
         *_of_runs(old, canonical),
-        *_of_models(_unfinished(hook, experiment, before), {run.info.run_id for run in runs}),
+        *_of_models(hook, _models(hook, experiment, before), {run.info.run_id: run for run in runs}, versions),
         *_of_versions(hook, model, [version for version in versions if version not in canonical.values()]),
     ]
 
@@ -109,10 +115,31 @@ def _of_runs(runs: Iterable[Run], canonical: dict[str, ModelVersion]) -> Iterato
                 )
 
 
-def _of_models(models: Iterable[LoggedModel], runs: set[str]) -> Iterator[_Leftover]:
+def _of_models(
+    hook: MlflowHook, models: Iterable[LoggedModel], runs: Mapping[str, Run], versions: Sequence[ModelVersion]
+) -> Iterator[_Leftover]:
+    """Give the model directories to delete: those not finished, and those that an aborted attempt finished in vain.
+
+    A finished one whose key has no version stays where its run has ended well: a person deleted the version.
+    """
+    sources, keys = {version.source for version in versions}, {version.tags[KEY] for version in versions}
     for model in models:
-        if model.source_run_id in runs:
-            yield _Leftover("unfinished_models", model.model_id, lambda client, model=model: _drop(client, model))
+        run = runs.get(str(model.source_run_id))
+        if run is None or model.model_uri in sources:
+            continue
+        if str(model.status) in ("PENDING", "FAILED"):
+            kind = "unfinished_models"
+        elif (run.info.status == "FINISHED" and run.data.tags[KEY] not in keys) or _is_registered(hook, model):
+            continue
+        else:
+            kind = "unregistered_models"
+        yield _Leftover(kind, model.model_id, lambda client, model=model: _drop(client, model))
+
+
+def _is_registered(hook: MlflowHook, model: LoggedModel) -> bool:
+    """Tell whether any registered model, ours or not, has a version made of a model directory."""
+    with hook.client() as client:
+        return bool(client.search_model_versions(f"source_path = '{model.model_uri}'", max_results=1))
 
 
 def _drop(client: MlflowClient, model: LoggedModel) -> None:
@@ -144,24 +171,29 @@ def _mark(client: MlflowClient, model: str, version: str, aliases: Sequence[str]
 
 
 def _runs(hook: MlflowHook, model: str) -> tuple[str, list[Run]]:
-    """Give the experiment of a model, empty for none, and its runs that have a key of ours, oldest first."""
+    """Give the experiment of a model, empty for none, and its runs that have a key of ours, oldest first.
+
+    Those deleted are among them: what hangs on them is ours too.
+    """
     with hook.client() as client:
         experiment = client.get_experiment_by_name(model)
     if experiment is None:
         return "", []
     wanted, order = f"tags.`{KEY}` LIKE '%'", ["start_time ASC"]
     found = _pages(
-        hook, lambda client, token: client.search_runs([experiment.experiment_id], wanted, 1, 1000, order, token)
+        hook,
+        lambda client, token: client.search_runs([experiment.experiment_id], wanted, _DELETED_TOO, 1000, order, token),
     )
     return experiment.experiment_id, list(found)
 
 
-def _unfinished(hook: MlflowHook, experiment: str, before: int) -> Iterator[LoggedModel]:
-    """Give the model directories that were begun before and are not ready; MLflow's own filter by status finds all."""
+def _models(hook: MlflowHook, experiment: str, before: int) -> Iterator[LoggedModel]:
+    """Give the model directories that were begun before; MLflow's own filter by status finds all."""
     wanted = f"creation_timestamp <= {before}"
     if experiment:
-        found = _pages(hook, lambda client, token: client.search_logged_models([experiment], wanted, page_token=token))
-        yield from (model for model in found if str(model.status) in ("PENDING", "FAILED"))
+        yield from _pages(
+            hook, lambda client, token: client.search_logged_models([experiment], wanted, page_token=token)
+        )
 
 
 def _every_name(hook: MlflowHook) -> list[str]:

@@ -111,7 +111,9 @@ def refuse_unusable(name: str, fitted: Any, example: pd.DataFrame) -> None:
     import numpy as np
 
     from xops.hooks.models.model_formats import answers
+    from xops.hooks.models.torch_models import refuse_bare
 
+    refuse_bare(fitted)
     if fitted is None or isinstance(fitted, type) or not hasattr(fitted, "predict"):
         raise Misconfigured(f"{name} gave {type(fitted).__name__}; a fitted model with predict was wanted")
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured
 from xops.hooks.models import model_files
 from xops.hooks.models.mlflow_connection import MlflowConnection
+from xops.hooks.models.model_cache import ModelCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,21 +56,42 @@ class MlflowVersions(MlflowConnection):
 
         :raises Misconfigured: when they differ, or the model cannot be loaded safely.
         """
-        with self.files(model, version) as folder:
+        with self.recorded_files(model, version, manifest) as folder:
             return model_files.load(
-                folder, name=f"models:/{model}/{version}", wanted=manifest, allow_pickle=self.allows_pickle()
-            )
+                folder, name=f"models:/{model}/{version}", wanted=None, allow_pickle=self.allows_pickle(),
+                architectures=self.architectures(),
+            )  # fmt: skip
+
+    @contextlib.contextmanager
+    def recorded_files(self, model: str, version: str, manifest: str | None) -> Iterator[Path]:
+        """Give a model version's directory as it was recorded, from this machine where it was fetched before.
+
+        :param manifest: the digest that was recorded; None gives the files as they are.
+        :raises Misconfigured: when they differ.
+        """
+        if manifest is None:
+            with self.files(model, version) as folder:
+                yield folder
+            return
+
+        def fetch(place: Path) -> Path:
+            return self._fetched(model, version, place)
+
+        with ModelCache().directory(manifest, f"models:/{model}/{version}", fetch) as folder:
+            yield folder
 
     @contextlib.contextmanager
     def files(self, model: str, version: str) -> Iterator[Path]:
-        """Give a temporary copy of a model version's directory."""
-        source = self.version(model, version).source
+        """Give a temporary copy of a model version's directory as MLflow has it now."""
         with tempfile.TemporaryDirectory(prefix="xops-model-") as folder:
-            with self.client():
-                from mlflow.artifacts import download_artifacts
+            yield self._fetched(model, version, Path(folder))
 
-                files = Path(download_artifacts(source, dst_path=folder))
-            yield files
+    def _fetched(self, model: str, version: str, place: Path) -> Path:
+        source = self.version(model, version).source
+        with self.client():
+            from mlflow.artifacts import download_artifacts
+
+            return Path(download_artifacts(source, dst_path=str(place)))
 
     def manifest(self, model: str, version: str) -> str:
         """Give the manifest digest of a model version's files as they are now."""
