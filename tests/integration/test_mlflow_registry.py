@@ -427,6 +427,7 @@ def test_a_model_without_files_is_refused(mlflow, trained):
 def begin_at_home(home, key):
     """Begin a training as one of several processes on a machine where MLflow was never used."""
     os.environ["AIRFLOW_HOME"] = str(home)
+    os.environ.pop("AIRFLOW_CONN_MLFLOW_DEFAULT", None)  # the process that this one was forked from may have had one
     return MlflowHook()._run(Training("flights_delay", key, {}, {}, {}, {}))
 
 
