@@ -10,7 +10,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 JOBS ?= 2
 # without torch: its CUDA packages are 5 GB for every install and CI run; its tests skip where it is missing
-EXTRAS := battery boosting openlineage pickle postgres
+EXTRAS := battery boosting openlineage pickle postgres sweeps
 
 .PHONY: help demo test check chaos bench up lock clean
 
@@ -31,7 +31,7 @@ check: $(READY)  ## What CI runs first: format, lint, layers, types, unit tests 
 	@$(PY) -m pytest tests/unit -q --cov --cov-report=term:skip-covered
 
 chaos: $(READY)  ## Kill trainings and promotions at a thousand random moments; XOPS_SEED repeats a run
-	@XOPS_KILLS=1000 $(PY) -m pytest -q -s tests/integration/test_chaos.py
+	@XOPS_KILLS=1000 $(PY) -m pytest -q -s tests/integration/test_chaos.py tests/integration/test_sweeps_killed.py
 
 bench: $(READY)  ## Measure against the limits and the peers; writes .bench/results.json
 	@$(PY) -m benchmarks

@@ -11,6 +11,7 @@ from airflow.sdk import Asset
 MODEL = "flights_delay"
 PRODUCTION_MODEL = "flights_delay_production"
 REVIEWED_MODEL = "flights_delay_reviewed"
+SWEPT_MODEL = "flights_delay_swept"
 FLIGHTS_TABLE = "nyc.flights"
 LABELS_TABLE = "nyc.labels"
 SCORES_TABLE = "nyc.scores"
@@ -23,6 +24,7 @@ PRODUCTION_CHAMPION = Asset(
     name="flights_delay_production_champion", uri="x-mlflow://flights_delay_production/champion"
 )
 REVIEWED_CHAMPION = Asset(name="flights_delay_reviewed_champion", uri="x-mlflow://flights_delay_reviewed/champion")
+SWEPT_CHAMPION = Asset(name="flights_delay_swept_champion", uri="x-mlflow://flights_delay_swept/champion")
 RETRAIN = Asset(name="flights_delay_retrain", uri="x-xops://flights_delay/retrain")
 
 RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=10)}  # for services that are down; mistakes are not retried

@@ -112,6 +112,7 @@ def story(play, review, broken_may):
     runs["rejected"] = review("Reject")
     runs["approved"] = review("Approve")
     runs["production"] = play("promote_to_production")
+    runs["swept"] = play("sweep_and_promote", trials=4)
     runs["rollback to a refused version"] = play("flights_rollback", to="2", reason="try it")
     return runs
 
@@ -241,6 +242,23 @@ def test_a_champion_is_promoted_in_production_with_the_same_files_and_its_eviden
     assert production.versions("flights_delay") == []
     kinds = {evidence.verdict.check for evidence in read.store.of("flights_delay_production", entry.version)}
     assert kinds == {"evaluation", "copy"}
+
+
+def test_a_sweep_promotes_a_model_of_the_parameters_that_it_chose(story, read):
+    assert set(story["swept"].values()) == {"success"}
+    assert len(story["swept"]) == 6  # of the trials the last one's state
+    (entry,) = PromotionLog("flights_delay_swept").read()
+    version = read.mlflow.version("flights_delay_swept", entry.version)
+    (chosen,) = read.store.about("sweep", "flights_delay_swept")
+    facts = chosen.verdict.facts
+    assert facts["states"]["complete"] + facts["states"]["pruned"] == 4
+    assert version.tags["xops.sweep_evidence"] == chosen.id
+    with read.mlflow.client() as client:
+        params = client.get_run(version.run_id).data.params
+        runs = client.search_runs([client.get_experiment_by_name("flights_delay_swept").experiment_id])
+    assert {name: str(value) for name, value in facts["params"].items()}.items() <= params.items()
+    assert sum("mlflow.parentRunId" in run.data.tags for run in runs) == 5
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
 
 
 def test_each_delivery_is_scored_once_by_the_champion_of_its_day(story, read):

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowSkipException
-
 from xops.core.errors import Misconfigured
-from xops.core.model.holdout import Holdout
-from xops.core.model.training import AskedBy, TrainingRecord
 from xops.hooks import traced
-from xops.operators.base import XopsOperator, origin_of, published_or_refuse
-from xops.operators.exam import labelled
+from xops.operators.base import XopsOperator, origin_of, verdicts_of
+from xops.operators.training_rows import asked_by, learnable, newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from airflow.sdk import Context
+
+    from xops.core.model.holdout import Holdout
+    from xops.core.model.training import AskedBy, TrainingRecord
+    from xops.hooks.models.registry import MlflowHook
+    from xops.hooks.models.sweeps import Chosen
 
 
 _ANSWERS = "xops.answers"  # the batches of the requests that a training answers, for its retry to close those only
@@ -45,13 +47,15 @@ class TrainModelOperator(XopsOperator):
     :param window: how many batches it learns from, at least 1.
     :param hyperparameters: what the function is given as ``params``, strict JSON (templated).
     :param seed: of Python's and numpy's chance, and in ``params``; that of ``hyperparameters`` when None.
+    :param trial: what ChooseTrialOperator returned: its parameters are taken, and the rows of its sweep, whatever was
+        published since (templated).
     :param requirements: pip requirements of the model; those of its library when None.
     :param mlflow_conn_id: connection of MLflow.
     :param iceberg_conn_id: connection of the catalog.
     :returns: ``{"model", "version", "asked_by", "rows", "batches"}``.
     """
 
-    template_fields = ("hyperparameters",)
+    template_fields = ("hyperparameters", "trial")
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class TrainModelOperator(XopsOperator):
         window: int = 3,
         hyperparameters: Mapping[str, Any] | None = None,
         seed: int | None = None,
+        trial: Any = None,
         requirements: Sequence[str] | None = None,
         mlflow_conn_id: str = "mlflow_default",
         iceberg_conn_id: str = "iceberg_default",
@@ -84,6 +89,7 @@ class TrainModelOperator(XopsOperator):
         self.window = window
         self.hyperparameters = hyperparameters
         self.seed = seed
+        self.trial = trial
         self.requirements = requirements
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
@@ -99,7 +105,7 @@ class TrainModelOperator(XopsOperator):
         version = hook.trained_before(self.model, key)
         if version is None:
             answers = [str(request["batch"]) for request in still_open]
-            version = self._train(hook, key, _asked_by(context, still_open), answers)
+            version = self._train(hook, key, asked_by(context, still_open), answers)
         for batch in json.loads(hook.version(self.model, version).tags.get(_ANSWERS, "[]")):
             requests.close(batch, {"version": version})
         record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
@@ -111,14 +117,16 @@ class TrainModelOperator(XopsOperator):
             "batches": list(record.batches),
         }
 
-    def _train(self, hook: Any, key: str, asked_by: AskedBy, answers: list[str]) -> str:
+    def _train(self, hook: MlflowHook, key: str, asker: AskedBy, answers: list[str]) -> str:
         from xops.hooks.models import training_code
         from xops.hooks.models.model_formats import requirements_of
         from xops.hooks.models.registry import Training
 
         name, function = training_code.function_of(self.train)
-        params = training_code.parameters(self.hyperparameters, self.seed, self.model)
-        frame, record = self._rows(asked_by, f"{name}@{training_code.source_hash(function)}")
+        chosen = self._chosen(hook)
+        params = training_code.parameters(chosen.params if chosen else self.hyperparameters, self.seed, self.model)
+        code = f"{name}@{training_code.source_hash(function)}"
+        frame, record = self._rows(asker, code, chosen.record if chosen else None)
         fitted = training_code.call(
             name, function, frame[[*self.columns, self.target]].reset_index(drop=True), dict(params)
         )
@@ -135,6 +143,7 @@ class TrainModelOperator(XopsOperator):
             params=params | {"window": self.window},
             tags=record.to_tags()
             | training_code.code_tags(function)
+            | (chosen.tags if chosen else {})
             | {_ANSWERS: json.dumps(answers), "xops.environment": environment},
             metrics=fitted.metrics | own,
             inputs={
@@ -147,35 +156,27 @@ class TrainModelOperator(XopsOperator):
         traced.wrote(traced.model_version(self.model, version, self.mlflow_conn_id, self.columns))
         return version
 
-    def _rows(self, asked_by: AskedBy, code: str) -> tuple[pd.DataFrame, TrainingRecord]:
+    def _chosen(self, hook: MlflowHook) -> Chosen | None:
+        """Read what a sweep chose, if it is a sweep's parameters that are to be trained."""
+        from xops.hooks.models.sweeps import Chosen
+
+        if self.trial is None:
+            return None
+        if self.hyperparameters or self.seed is not None:
+            raise Misconfigured(f"{self.model}: a trial has its hyperparameters and seed; give none beside it")
+        return Chosen.of(*verdicts_of([self.trial])[0], hook=hook, model=self.model)
+
+    def _rows(self, asker: AskedBy, code: str, swept: TrainingRecord | None) -> tuple[pd.DataFrame, TrainingRecord]:
         """Read the rows to learn from, and say which they are."""
         from xops.hooks.iceberg.tables import IcebergHook
 
-        if self.window < 1:
-            raise Misconfigured(f"{self.model}: a window of at least 1 batch was wanted, found {self.window}")
-        lake, holdout = IcebergHook(self.iceberg_conn_id), Holdout.of(self.holdout)
-        features = published_or_refuse(lake, self.features)
-        labels = features if self.labels is None else published_or_refuse(lake, self.labels)
-        batches = [batch for batch in lake.batches(features) if batch in lake.batches(labels)][-self.window :]
-        if not batches:
-            raise Misconfigured(f"{self.model}: {features.name} and {labels.name} have no batch in common")
-        frame = labelled(lake, features, labels, batches, [*self.columns, holdout.by], on=self.on, target=self.target)
-        frame = frame[~holdout.mask(frame[holdout.by].to_numpy())]
-        if frame.empty:
-            raise Misconfigured(
-                f"{self.model}: {', '.join(batches)} have no labelled row outside the holdout; nothing to train on"
-            )
-        record = TrainingRecord(
-            features=features, labels=labels, batches=tuple(batches), on=self.on, target=self.target,
-            columns=tuple(self.columns), holdout=holdout, rows=len(frame), asked_by=asked_by, code=code,
-        )  # fmt: skip
-        return frame, record
-
-
-def _asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> AskedBy:
-    kind = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
-    if kind == "asset_triggered" and not still_open:
-        raise AirflowSkipException("no retrain request is open: the event that started this run was answered before")
-    if kind in ("asset_triggered", "scheduled") and still_open:
-        return AskedBy.DRIFT
-    return AskedBy.CALENDAR if kind == "scheduled" else AskedBy.MANUAL
+        lake = IcebergHook(self.iceberg_conn_id)
+        if swept is not None:
+            record = replace(swept, asked_by=asker, code=code)
+        else:
+            record = newest(
+                lake, model=self.model, features=self.features, labels=self.labels, on=self.on, target=self.target,
+                columns=self.columns, holdout=self.holdout, window=self.window, asker=asker, code=code,
+            )  # fmt: skip
+        frame = learnable(lake, self.model, record)
+        return frame, replace(record, rows=len(frame))

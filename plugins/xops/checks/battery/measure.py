@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.checks.battery.exam import BadAnswer, Exam, Kind
+from xops.checks.battery.exam import BadAnswer, Exam, Kind, Unmeasured
 from xops.checks.battery.metric import Metric, NamedMetric, named_metric
 from xops.core.errors import bounded
 from xops.core.model.intervals import (
@@ -100,6 +100,21 @@ def measure(
     for name, (pair, statistics) in waiting.items():
         found[name] = pair.measured([next(measured) for _ in statistics])
     return found
+
+
+def score(exam: Exam, name: str) -> float:
+    """Give the candidate's value of one metric, without an interval.
+
+    :raises Unmeasured: when the rows or the answers give none. :raises Misconfigured: for a name that is no metric.
+    """
+    truth, metric = exam.truth, named_metric(name, exam, {})
+    given = getattr(exam.answers, metric.of)
+    if exam.kind is Kind.RANKING:
+        return float(ndcg(truth, given, Units.of(exam.rows, exam.groups).codes).mean())
+    try:
+        return float(metric.function(truth, given))
+    except ValueError as error:
+        raise Unmeasured(f"the metric raised {bounded(repr(error), 200)}") from error
 
 
 def _pair(exam: Exam, metric: NamedMetric, *, compared: bool) -> _Pair:

@@ -80,6 +80,23 @@ def named_metric(name: str, exam: Exam, own: Mapping[str, Metric]) -> NamedMetri
     return NamedMetric(name, bare, of, flip, flip * int(scorer._sign), score)  # noqa: SLF001
 
 
+def greater_is_better(name: str, kind: str) -> bool:
+    """Tell whether a larger value of a metric is better.
+
+    :param kind: what the model is asked for.
+    :raises Misconfigured: for a name that is no metric of this kind of model.
+    """
+    if kind not in set(Kind):
+        raise Misconfigured(f"kind: one of {', '.join(Kind)} was wanted, found {kind!r:.80}")
+    if kind == Kind.RANKING:
+        if name != "ndcg":
+            raise Misconfigured(f"metric {name}: of a ranking ndcg was wanted, or a function of your own")
+        return True
+    scorer, _ = _scorer(name)
+    _answers_for(name, scorer, Kind(kind))
+    return bool(scorer._sign * (-1 if name.startswith("neg_") else 1) > 0)  # noqa: SLF001
+
+
 def _scorer(name: str) -> tuple[Any, str]:
     """Find a scorer by its name, or by that of the metric behind it; and the name without its sign."""
     from sklearn.metrics import get_scorer, get_scorer_names

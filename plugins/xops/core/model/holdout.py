@@ -63,6 +63,26 @@ class Holdout:
         return asdict(self)
 
 
+def deal(groups: NDArray[Any], folds: int, seed: int) -> NDArray[np.intp]:
+    """Deal rows into folds, shape (rows,): a group stays together, and the folds are about equally long.
+
+    The groups are taken in an order that depends on their names and the seed alone, each to the shortest fold.
+
+    :param groups: one group's name a row, shape (rows,).
+    :raises Misconfigured: when there are fewer groups than folds.
+    """
+    names, inverse, sizes = np.unique(_as_text(groups), return_inverse=True, return_counts=True)
+    if len(names) < folds:
+        raise Misconfigured(f"folds: at most as many as there are groups were wanted, {len(names)}; found {folds}")
+    order = sorted(range(len(names)), key=lambda place: hashlib.sha256(f"{seed} {names[place]}".encode()).digest())
+    fold, lengths = np.zeros(len(names), dtype=np.intp), [0] * folds
+    for place in order:
+        fold[place] = shortest = lengths.index(min(lengths))
+        lengths[shortest] += int(sizes[place])
+    dealt: NDArray[np.intp] = fold[inverse]
+    return dealt
+
+
 def _as_text(groups: NDArray[Any]) -> NDArray[np.str_]:
     """Give groups as texts that depend on the value alone: not on how a library stored it, nor on other rows."""
     if groups.dtype.kind == "M":

@@ -13,10 +13,13 @@ from xops.hooks.models import model_files
 from xops.hooks.models.versions import KEY, MANIFEST, MlflowVersions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
+
+_NAME = "mlflow.runName"
+_PARAMS = 100  # that MLflow takes at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,29 @@ class MlflowHook(MlflowVersions):
             client.set_terminated(run_id, "FINISHED")
         return known
 
+    def record_run(
+        self, training: Training, *, began: int | None = None, steps: Mapping[str, Sequence[float]] | None = None
+    ) -> str:
+        """Record a training of which no model is kept; give its run, which goes on until :meth:`end_run`.
+
+        Called again with the same key it gives the same run.
+
+        :param began: when, milliseconds since 1970; now when None.
+        :param steps: metrics that have a value for each step.
+        """
+        run_id = self._run(training, began)
+        self._log_numbers(training, run_id, steps or {})
+        return run_id
+
+    def end_run(self, run_id: str, status: str) -> None:
+        """End a run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
+        with self.client() as client:
+            client.set_terminated(run_id, status)
+
+    def run_of(self, model: str, key: str) -> str | None:
+        """Give the run with an idempotency key, or None."""
+        return next(iter(self._runs_of(self._experiment(model).experiment_id, key)), None)
+
     def trained_before(self, model: str, key: str) -> str | None:
         """Give the version that a task with idempotency key ``key`` registered before, or None.
 
@@ -95,13 +121,14 @@ class MlflowHook(MlflowVersions):
                 client.set_terminated(run, "FINISHED")
         return known
 
-    def _run(self, training: Training) -> str:
+    def _run(self, training: Training, began: int | None = None) -> str:
         """Give the run of a training: the oldest with its key, or a new one."""
         experiment = self._experiment(training.model).experiment_id
         known = self._runs_of(experiment, training.key)
         if not known:
             with contextlib.suppress(Unavailable), self.client(retries=0) as client:
-                client.create_run(experiment, tags={KEY: training.key, **training.tags}, run_name=training.key[:8])
+                name, tags = training.tags.get(_NAME, training.key[:8]), {KEY: training.key, **training.tags}
+                client.create_run(experiment, start_time=began, tags=tags, run_name=name)
             known = self._runs_of(experiment, training.key)
         if not known:
             raise Unavailable(f"MLflow ({self.conn_id}): the run of training {training.key} could not be created")
@@ -128,24 +155,33 @@ class MlflowHook(MlflowVersions):
             raise Unavailable(f"MLflow ({self.conn_id}): experiment {name} could not be created")
         return known
 
-    def _log(self, training: Training, run_id: str, files: Path) -> str:
-        """Log a training's numbers and its model directory; give the model's URI."""
+    def _log_numbers(self, training: Training, run_id: str, steps: Mapping[str, Sequence[float]]) -> None:
+        """Log a training's parameters, metrics, data and files."""
         with self.client() as client:
-            from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
+            from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
-            client.log_batch(
-                run_id,
-                metrics=[Metric(name, value, 0, 0) for name, value in training.metrics.items()],
-                params=[Param(name, str(value)) for name, value in training.params.items()],
-            )
+            metrics = [Metric(name, value, 0, 0) for name, value in training.metrics.items()]
+            metrics += [
+                Metric(name, value, 0, step) for name, found in steps.items() for step, value in enumerate(found)
+            ]
+            params = [Param(name, str(value)) for name, value in training.params.items()]
+            for place in range(0, max(len(params), 1), _PARAMS):
+                client.log_batch(run_id, metrics=[] if place else metrics, params=params[place : place + _PARAMS])
             inputs = [
                 DatasetInput(Dataset(name, digest, "iceberg", name), [InputTag("mlflow.data.context", role)])
                 for role, (name, digest) in training.inputs.items()
             ]
             client.log_inputs(run_id, inputs)
-            experiment = client.get_run(run_id).info.experiment_id
             if training.files:
                 _log_files(client, run_id, training.files)
+
+    def _log(self, training: Training, run_id: str, files: Path) -> str:
+        """Log a training's numbers and its model directory; give the model's URI."""
+        self._log_numbers(training, run_id, {})
+        with self.client() as client:
+            from mlflow.entities import LoggedModelOutput
+
+            experiment = client.get_run(run_id).info.experiment_id
         with self.client(retries=0) as client:
             model = client.create_logged_model(experiment, name=training.model, source_run_id=run_id)
         with self.client() as client:

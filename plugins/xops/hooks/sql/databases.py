@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured, Unavailable, bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
 
@@ -35,6 +35,19 @@ def engine_of(conn_id: str) -> Engine:
             f"Airflow connection {conn_id}: one to an SQL database was wanted, with its provider installed: "
             f"{bounded(error)}"
         ) from error
+
+
+def driver_of(conn_id: str) -> tuple[str, Callable[[], Any]]:
+    """Give SQLAlchemy's name of a connection's driver, and what connects, for a library that makes its own engine.
+
+    So no URL of its holds credentials, and a socket's folder may be the host.
+
+    :raises Misconfigured: as :func:`engine_of`.
+    """
+    engine = engine_of(conn_id)
+    places, named = engine.dialect.create_connect_args(engine.url)
+    bounds = _BOUNDS if engine.dialect.name == "postgresql" else {}
+    return engine.url.drivername, lambda: engine.dialect.connect(*places, **{**named, **bounds})
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xops.core.errors import Misconfigured
-from xops.core.model.holdout import Holdout, _place
+from xops.core.model.holdout import Holdout, _place, deal
 
 pytestmark = pytest.mark.unit
 
@@ -115,3 +115,26 @@ def test_a_group_does_not_depend_on_the_other_rows(stranger):
     assert beside[1:] == alone
     if stranger is not None:
         assert Holdout("g", 0.3).mask(np.array([*range(40), stranger], dtype=float)).tolist()[:40] == alone
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60), st.integers(1, 8), st.integers(0, 9))
+def test_folds_keep_a_group_together_and_are_as_equal_as_that_allows(groups, folds, seed):
+    names = sorted(set(groups))
+    if len(names) < folds:
+        with pytest.raises(Misconfigured, match="at most as many as there are groups"):
+            deal(np.array(groups), folds, seed)
+        return
+    dealt = deal(np.array(groups), folds, seed)
+    assert all(len({fold for fold, one in zip(dealt, groups, strict=True) if one == name}) == 1 for name in names)
+    sizes = np.bincount(dealt, minlength=folds)
+    assert sizes.min() > 0
+    assert sizes.max() - sizes.min() <= max(groups.count(name) for name in names)
+
+
+def test_folds_depend_on_names_and_seed_and_not_on_the_order_or_type_of_rows():
+    days = np.arange("2013-01-01", "2013-03-01", dtype="datetime64[D]")
+    order = np.random.default_rng(0).permutation(len(days))
+    dealt = deal(days, 5, 0)
+    assert (deal(days[order], 5, 0) == dealt[order]).all()
+    assert (deal(days.astype(object), 5, 0) == dealt).all()
+    assert (deal(days, 5, 1) != dealt).any()
