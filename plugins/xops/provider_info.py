@@ -73,6 +73,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "http://evidently@evidently.internal:8000",
                         "default": "",
                     },
+                    "advisories": {
+                        "description": (
+                            "A folder or a zip of known vulnerabilities of PyPI's packages in the OSV format, which "
+                            "models' requirements are held against: osv.dev's all.zip, fetched by whoever may. Empty "
+                            "for none."
+                        ),
+                        "version_added": None,
+                        "type": "string",
+                        "example": "/var/lib/xops/pypi-all.zip",
+                        "default": "",
+                    },
                 },
             }
         },

@@ -27,6 +27,13 @@ def evidently_workspace() -> str:
     return str(conf.get("xops", "evidently_workspace", fallback=""))
 
 
+def advisories() -> str:
+    """Give ``[xops] advisories``: the folder or zip of known vulnerabilities; empty for none."""
+    from airflow.sdk import conf
+
+    return str(conf.get("xops", "advisories", fallback=""))
+
+
 def one_machine() -> bool:
     """Tell whether every task runs on this machine, so that a local folder is seen by all of them."""
     from airflow.sdk import conf

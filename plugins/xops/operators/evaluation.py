@@ -61,6 +61,10 @@ class EvaluateModelOperator(ExamOperator):
         self.min_rows = min_rows
         self.confidence = confidence
 
+    def asked(self) -> Sequence[Check]:
+        """Give the checks."""
+        return self.checks
+
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Put the checks to the exam; or score the held-out rows with both models, and compare."""
         from xops.checks.battery.check import judge
@@ -108,6 +112,10 @@ class CheckModelOperator(ExamOperator):
     def __init__(self, *, check: Check, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.check = check
+
+    def asked(self) -> Sequence[Check]:
+        """Give the check."""
+        return [self.check]
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Put the check to the exam."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from xops.checks.battery.check import Check
     from xops.checks.battery.exam import Contender, Exam, Learned
     from xops.core.dataset.versions import DataVersion
     from xops.hooks.iceberg.tables import IcebergHook
@@ -52,16 +54,24 @@ class ExamOperator(CheckOperator):
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
 
+    @abstractmethod
+    def asked(self) -> Sequence[Check]:
+        """Give the checks that are put to the exam."""
+
     def contenders(self) -> tuple[Trained, Trained | None, dict[str, Any]]:
         """Load the candidate and the champion, if there is another one, and give the facts that promotion asks for."""
-        from xops.hooks.models.champions import champion_version, load_version
+        from xops.checks.battery.security import Security
+        from xops.hooks.models.champions import champion_version, inspect_version
 
         model, version = named_version(self.candidate)
-        candidate = load_version(model, version, conn_id=self.mlflow_conn_id)
-        reigning = champion_version(model)
-        champion = (
-            load_version(model, reigning, conn_id=self.mlflow_conn_id) if reigning not in (None, version) else None
-        )
+        candidate = inspect_version(model, version, conn_id=self.mlflow_conn_id)
+        if candidate.file.refused and not any(isinstance(check, Security) for check in self.asked()):
+            raise Misconfigured(candidate.file.refused)
+        reigning, champion = champion_version(model), None
+        if reigning not in (None, version):
+            champion = inspect_version(model, reigning, conn_id=self.mlflow_conn_id)
+            if champion.file.refused:
+                raise Misconfigured(champion.file.refused)
         if champion is not None and champion.record.holdout != candidate.record.holdout:
             raise Misconfigured(
                 f"{candidate.name} holds out {candidate.record.holdout}, the champion {champion.name} "
@@ -98,7 +108,9 @@ class ExamOperator(CheckOperator):
     def exam(self, store: EvidenceStore) -> tuple[Trained, Exam]:
         """Give the candidate, and the exam of the held-out rows, which training rows are compared with by key."""
         from xops.checks.battery.exam import Exam, Kind, Learned
+        from xops.checks.battery.security import ADVISORIES, FILE
         from xops.checks.battery.training_data import FACTS, known_of
+        from xops.hooks.settings import advisories
 
         candidate, champion, facts = self.contenders()
         record = candidate.record
@@ -115,7 +127,8 @@ class ExamOperator(CheckOperator):
             sensitive=tuple(self.sensitive),
             facts=facts
             | {"features": record.features.name, "labels": record.labels.name}
-            | {FACTS: known_of(record.features.name, record.rows, tests)},
+            | {FACTS: known_of(record.features.name, record.rows, tests)}
+            | {FILE: candidate.file.to_json(), ADVISORIES: advisories()},
         )
         return candidate, exam
 
@@ -129,7 +142,10 @@ class ExamOperator(CheckOperator):
         )
         frame = rows.to_pandas(date_as_object=False)
         seen = frame[~record.holdout.mask(frame[record.holdout.by].to_numpy())]
-        return Contender(trained.name, trained.fitted, record.columns, row_hashes(seen, [record.on]), learned)
+        return Contender(
+            trained.name, trained.fitted, record.columns, row_hashes(seen, [record.on]), learned, trained.file.size,
+            trained.file.refused,
+        )  # fmt: skip
 
 
 def named_version(candidate: Any) -> tuple[str, str]:

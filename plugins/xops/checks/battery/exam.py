@@ -72,6 +72,8 @@ class Contender:
     :param trained_on: hashes of the rows that it was trained on, as :func:`row_hashes` gives them; None when the
         holdout alone tells.
     :param learned: those rows themselves; None where they are not at hand.
+    :param size: bytes of its files as they are stored; None where it has none.
+    :param refused: why it was not loaded, so that it answers nothing; empty when it was.
     """
 
     name: str
@@ -79,6 +81,8 @@ class Contender:
     columns: tuple[str, ...]
     trained_on: NDArray[np.uint64] | None = None
     learned: Learned | None = None
+    size: int | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ class Answers:
         return hasattr(self.contender.model, method)
 
     def _asked(self, method: str) -> NDArray[Any]:
+        if self.contender.refused:
+            raise BadAnswer(self.contender.name, f"was not loaded: {self.contender.refused}")
         absent = [column for column in self.contender.columns if column not in self.frame.columns]
         if absent:
             raise BadAnswer(self.contender.name, f"needs the columns {bounded(', '.join(absent))}, the rows lack them")

@@ -49,8 +49,9 @@ class Resources:
     Each model is pickled and loaded in a process of its own; both take turns, round by round, so a machine that is busy
     is busy for both. Measured are ``row_seconds`` and ``batch_seconds`` (the mean of rounds on the scale of logarithms,
     with Student's interval), ``rows_per_second`` of the batch, ``load_seconds`` with the import of libraries,
-    ``peak_megabytes`` of resident memory beyond that of the rows, and ``size_megabytes`` of the pickle. A model that
-    takes more memory or time than allowed is killed, and fails; the memory that it may take is bounded on Linux.
+    ``peak_megabytes`` of resident memory beyond that of the rows, and ``size_megabytes`` of its files as they are
+    stored (of its pickle where it was handed over as an object). A model that takes more memory or time than allowed is
+    killed, and fails; the memory that it may take is bounded on Linux.
 
     :param limits: by what is measured the largest value allowed, inclusive; of ``rows_per_second`` the least.
     :param ratios: the same as a multiple of the champion's.
@@ -106,6 +107,9 @@ class Resources:
             return
         with tempfile.TemporaryDirectory(prefix="xops-resources-") as place:
             folder, name = Path(place), contender.name
+            if contender.refused:
+                yield _Child(name, None, 0, BadAnswer(name, f"was not loaded: {contender.refused}"))
+                return
             absent = [column for column in contender.columns if column not in exam.frame.columns]
             if absent:
                 yield _Child(name, None, 0, BadAnswer(name, f"needs the columns {absent}, the rows lack them"))
@@ -126,7 +130,7 @@ class Resources:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env={"OMP_WAIT_POLICY": "passive"} | os.environ,  # threads that spin would time the other processes
             )  # fmt: skip
-            child = _Child(name, process, (folder / "model.pickle").stat().st_size)
+            child = _Child(name, process, contender.size or (folder / "model.pickle").stat().st_size)
             try:
                 child.load(self.timeout, self.allowed_megabytes)
                 yield child

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from xops.core.model.model_file import ModelFile
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -27,7 +29,8 @@ class Trained:
     :param version: its version.
     :param record: what it was trained on.
     :param manifest: SHA-256 digest of its files, as promoted or, before that, as logged.
-    :param fitted: the loaded model.
+    :param fitted: the loaded model; None when it was refused, which ``file`` says.
+    :param file: what its files are; None where nobody asked.
     """
 
     model: str
@@ -35,6 +38,7 @@ class Trained:
     record: TrainingRecord
     manifest: str
     fitted: Any
+    file: ModelFile | None = None
 
     @property
     def name(self) -> str:
@@ -82,12 +86,29 @@ def load_version(model: str, version: str, *, conn_id: str) -> Trained:
 
     :raises Misconfigured: when it does not exist, changed, or cannot be loaded safely.
     """
-    hook = MlflowHook(conn_id)
-    tags = hook.version(model, version).tags
-    record = TrainingRecord.from_tags(tags, f"models:/{model}/{version}")
-    traced.read(traced.model_version(model, version, conn_id, record.columns))
-    manifest = manifest_of(PromotionLog(model).read(), version) or tags[MANIFEST]
+    hook, record, manifest = _known(model, version, conn_id)
     return Trained(model, version, record, manifest, hook.load(model, version, manifest=manifest))
+
+
+def inspect_version(model: str, version: str, *, conn_id: str) -> Trained:
+    """Load a version's files as MLflow has them now, and say what they are; one that is refused has no model.
+
+    :raises Misconfigured: when it does not exist, or TrainModelOperator did not register it.
+    """
+    hook, record, manifest = _known(model, version, conn_id)
+    fitted, file = hook.inspected(model, version, manifest=manifest)
+    return Trained(model, version, record, manifest, fitted, file)
+
+
+def _known(model: str, version: str, conn_id: str) -> tuple[MlflowHook, TrainingRecord, str]:
+    hook, name = MlflowHook(conn_id), f"models:/{model}/{version}"
+    tags = hook.version(model, version).tags
+    record = TrainingRecord.from_tags(tags, name)
+    traced.read(traced.model_version(model, version, conn_id, record.columns))
+    manifest = manifest_of(PromotionLog(model).read(), version) or tags.get(MANIFEST)
+    if not manifest:
+        raise Misconfigured(f"{name}: tag {MANIFEST} is missing, so nobody knows its files; train it again")
+    return hook, record, manifest
 
 
 def load_champion(model: str, *, conn_id: str = "mlflow_default") -> Trained:

@@ -10,6 +10,7 @@ from typing import Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
+from xops.core.model.model_file import ModelFile
 from xops.hooks.models import flavors, torch_models
 from xops.hooks.models.model_formats import FORMATS, answers, described, format_of, safe_format
 
@@ -44,6 +45,30 @@ def refuse_changed(name: str, wanted: str, found: str) -> None:
             f"{name}: the model's files changed after they were recorded (manifest {wanted[:12]}… was wanted, found "
             f"{found[:12]}…); nothing was loaded. Restore the artefact or train anew"
         )
+
+
+def inspected(
+    folder: Path, *, name: str, wanted: str | None, allow_pickle: bool = False, architectures: Sequence[str] = ()
+) -> tuple[Any, ModelFile]:
+    """Load a model as :func:`load` does, and say what its files are; one that is refused is None, with the reason.
+
+    :raises Misconfigured: when there is no MLmodel to be read.
+    """
+    try:
+        known, refused = safe_format(folder, described(folder)), ""
+        fitted = load(folder, name=name, wanted=wanted, allow_pickle=allow_pickle, architectures=architectures)
+    except Misconfigured as error:
+        known, fitted, refused = None, None, str(error)
+    listed = folder / "requirements.txt"
+    lines = listed.read_text(encoding="utf-8", errors="replace").splitlines() if listed.is_file() else []
+    return fitted, ModelFile(
+        form=known.file if known else "",
+        size=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path != folder / _NOTE),
+        manifest=manifest_digest(folder),
+        recorded=wanted or "",
+        requirements=tuple(line.strip() for line in lines if line.strip() and not line.startswith("#")),
+        refused=refused,
+    )
 
 
 def save(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mlflow.entities.model_registry import ModelVersion
 
+    from xops.core.model.model_file import ModelFile
+
 KEY = "xops.key"
 MANIFEST = "xops.manifest"
 SUPERSEDED = "xops.superseded"  # of several versions with one key all but the oldest
@@ -79,6 +81,14 @@ class MlflowVersions(MlflowConnection):
 
         with ModelCache().directory(manifest, f"models:/{model}/{version}", fetch) as folder:
             yield folder
+
+    def inspected(self, model: str, version: str, *, manifest: str | None) -> tuple[Any, ModelFile]:
+        """Load a version's files as MLflow has them now, and say what they are; one that is refused is None."""
+        with self.files(model, version) as folder:
+            return model_files.inspected(
+                folder, name=f"models:/{model}/{version}", wanted=manifest, allow_pickle=self.allows_pickle(),
+                architectures=self.architectures(),
+            )  # fmt: skip
 
     @contextlib.contextmanager
     def files(self, model: str, version: str) -> Iterator[Path]:
