@@ -13,8 +13,8 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused
+from xops.hooks.datasets.store import store_of
 from xops.hooks.iceberg.commits import OneStep
-from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.store.evidence import EvidenceStore
 from xops.hooks.store.objects import Objects
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
@@ -22,23 +22,49 @@ from xops.operators.quarantine import ReleaseQuarantineOperator
 
 pytestmark = pytest.mark.integration
 
-TABLE = "shop.orders"
 UNIQUE = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}}
 POSITIVE = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "amount", "min_value": 0}}
 MANY = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 3}}
 KNOWN = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "amount"}}
 
 
+class Lake:
+    """A dataset of one kind, and what a test asks of it."""
+
+    def __init__(self, table):
+        self.table, self.store = table, store_of(table, iceberg_conn_id="iceberg_default")
+
+    def published(self):
+        return self.store.published(self.table)
+
+    def quarantined(self):
+        return self.store.quarantined(self.table)
+
+    def versions(self):
+        return self.store.versions(self.table)
+
+    def rows(self, version):
+        return self.store.rows(version, batches=[version.batch] if version.batch else None)
+
+
 @pytest.fixture
-def lake():
-    return IcebergHook()
+def lake(request, tmp_path):
+    kind = getattr(request, "param", "Iceberg")
+    if kind == "SQL":
+        request.getfixturevalue("postgres")
+    return Lake(
+        {"Iceberg": "shop.orders", "folder": f"{tmp_path}/orders"}.get(kind, "sql://postgres_default/shop.orders")
+    )
+
+
+every_kind = pytest.mark.parametrize("lake", ["Iceberg", "folder", "SQL"], indirect=True)
 
 
 class Shop:
     """One DAG's tasks, run one by one as Airflow runs them; an XCom value is what came back of strict JSON."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, table):
+        self.folder, self.table = folder, table
 
     def execute(self, operator, run_id="run 1"):
         ti = SimpleNamespace(dag_id="shop", run_id=run_id, task_id=operator.task_id, map_index=-1, try_number=1)
@@ -56,7 +82,7 @@ class Shop:
         table = pa.table({"id": pa.array(ids, pa.int64()), "amount": pa.array(amounts, pa.float64())})
         pq.write_table(table, self.folder / "batch.parquet")
         source = str(self.folder / "batch.parquet")
-        return self.execute(StageDataOperator(task_id="stage", source=source, table=TABLE, batch=batch, **how))
+        return self.execute(StageDataOperator(task_id="stage", source=source, table=self.table, batch=batch, **how))
 
     def test(self, staged, *expectations, **how):
         suite = self.suite(*expectations)
@@ -75,36 +101,37 @@ class Shop:
 
     def release(self, *expectations, run_id="run 1", **how):
         suite = self.suite(*expectations)
-        return self.execute(ReleaseQuarantineOperator(task_id="release", table=TABLE, suite=suite, **how), run_id)
+        return self.execute(ReleaseQuarantineOperator(task_id="release", table=self.table, suite=suite, **how), run_id)
 
 
 @pytest.fixture
-def shop(tmp_path):
-    return Shop(tmp_path)
+def shop(tmp_path, lake):
+    return Shop(tmp_path, lake.table)
 
 
 def on_main(lake):
-    version = lake.published(TABLE)
+    version = lake.published()
     return sorted(lake.rows(version)["amount"].to_pylist(), key=str) if version else []
 
 
 def aside(lake):
     """Give the amounts in quarantine."""
-    rows = [lake.rows(version, batches=[version.batch]) for version in lake.quarantined(TABLE)]
+    rows = [lake.rows(version) for version in lake.quarantined()]
     return sorted((amount for table in rows for amount in table["amount"].to_pylist()), key=str)
 
 
 def record():
-    (found,) = Objects.configured().all_json(f"batches/{TABLE}/")
+    (found,) = Objects.configured().all_json("batches/")
     return found
 
 
+@every_kind
 def test_only_the_failing_rows_are_set_aside_and_the_others_published(shop, lake):
     published = shop.deliver(1.0, -2.0, 3.0, None, 5.0)
     assert on_main(lake) == [1.0, 3.0, 5.0]
     assert aside(lake) == [-2.0, None]
     assert published["rows"] == 3
-    (kept,) = lake.quarantined(TABLE)
+    (kept,) = lake.quarantined()
     assert kept.rows == 2
     said = record()
     counts = [said[f"{what}_rows"] for what in ("published", "superseded", "quarantined")]
@@ -112,7 +139,7 @@ def test_only_the_failing_rows_are_set_aside_and_the_others_published(shop, lake
     assert json.loads(said["source"])["name"].endswith("batch.parquet")
     (suite,) = said["suites"]
     assert EvidenceStore().suite(suite)["name"] == "orders"
-    assert [verdict.verdict.outcome for verdict in EvidenceStore().about("data_test", TABLE)] == ["fail", "pass"]
+    assert [verdict.verdict.outcome for verdict in EvidenceStore().about("data_test", lake.table)] == ["fail", "pass"]
 
 
 def test_rows_that_share_a_value_are_all_set_aside(shop, lake):
@@ -155,9 +182,10 @@ def test_a_batch_that_fails_stays_staged_where_that_is_wanted(shop, lake):
     said = shop.deliver(1.0, -2.0, on_fail="fail")
     assert "is not published (2 rows), main did not move" in said
     assert (on_main(lake), aside(lake), record()["outcome"]) == ([], [], "refused")
-    assert "audit-01" in lake.table(TABLE).refs()
+    assert "audit-01" in lake.store.table(lake.table).refs()
 
 
+@every_kind
 def test_a_batch_that_fails_is_published_where_failing_is_only_recorded_but_not_untested(shop, lake):
     staged = shop.stage(1.0, -2.0)
     with pytest.raises(AirflowFailException, match="check 1 of 1 left no verdict"):
@@ -174,6 +202,7 @@ def test_what_is_to_happen_to_a_batch_that_fails_has_a_name(shop, lake):
     assert (on_main(lake), aside(lake)) == ([], [])
 
 
+@every_kind
 def test_an_earlier_delivery_of_a_batch_is_set_aside_when_a_later_one_was_published(shop, lake):
     first = shop.stage(1.0)
     tested = shop.test(first, POSITIVE)
@@ -183,12 +212,14 @@ def test_an_earlier_delivery_of_a_batch_is_set_aside_when_a_later_one_was_publis
     assert (on_main(lake), aside(lake)) == ([2.0], [1.0])
 
 
+@every_kind
 def test_an_upsert_that_shares_keys_is_set_aside(shop, lake):
     said = shop.deliver(1.0, 2.0, ids=[7, 7], mode="upsert", by=["id"], suite=[POSITIVE])
     assert "2 of 2 rows have no value in id or share it" in said
     assert (on_main(lake), aside(lake)) == ([], [1.0, 2.0])
 
 
+@every_kind
 def test_a_task_that_is_cleared_finds_what_it_did(shop, lake):
     staged = shop.stage(1.0, -2.0, 3.0)
     tested = shop.test(staged, POSITIVE)
@@ -199,12 +230,13 @@ def test_a_task_that_is_cleared_finds_what_it_did(shop, lake):
     assert (on_main(lake), aside(lake)) == ([-2.0, 1.0, 3.0], [])
 
 
+@every_kind
 @pytest.mark.parametrize("step", ["split", "publish"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_publication_in_part_that_is_killed_is_finished_by_its_retry(shop, lake, monkeypatch, step, moment):
     staged = shop.stage(1.0, -2.0, 3.0)
     tested = shop.test(staged, POSITIVE)
-    whole = getattr(IcebergHook, step)
+    whole = getattr(type(lake.store), step)
 
     def killed(*arguments, **named):
         if moment == "after":
@@ -212,7 +244,7 @@ def test_a_publication_in_part_that_is_killed_is_finished_by_its_retry(shop, lak
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(IcebergHook, step, killed)
+        patched.setattr(type(lake.store), step, killed)
         shop.publish(staged, tested, on_fail="quarantine_rows")
     shop.publish(staged, tested, on_fail="quarantine_rows")
     assert (on_main(lake), aside(lake)) == ([1.0, 3.0], [-2.0])
@@ -222,6 +254,7 @@ def test_a_publication_in_part_that_is_killed_is_finished_by_its_retry(shop, lak
 # Released
 
 
+@every_kind
 def test_rows_that_pass_todays_suite_join_the_rest_of_their_batch(shop, lake):
     shop.deliver(1.0, -2.0, -30.0, 4.0)
     done = shop.release({**POSITIVE, "kwargs": {"column": "amount", "min_value": -5}}, UNIQUE, MANY)
@@ -230,10 +263,11 @@ def test_rows_that_pass_todays_suite_join_the_rest_of_their_batch(shop, lake):
     done = shop.release(UNIQUE, MANY, run_id="run 2")
     assert (done["released_rows"], done["kept_rows"]) == (1, 0)
     assert (on_main(lake), aside(lake)) == ([-2.0, -30.0, 1.0, 4.0], [])
-    with pytest.raises(AirflowSkipException, match=r"nothing of shop\.orders is in quarantine"):
+    with pytest.raises(AirflowSkipException, match=r"nothing of .*orders is in quarantine"):
         shop.release(UNIQUE, run_id="run 3")
 
 
+@every_kind
 def test_a_batch_set_aside_whole_is_released_whole_or_in_part(shop, lake):
     shop.deliver(1.0, -2.0, batch="01", on_fail="quarantine_batch")
     shop.deliver(3.0, -4.0, batch="02", on_fail="quarantine_batch")
@@ -243,6 +277,7 @@ def test_a_batch_set_aside_whole_is_released_whole_or_in_part(shop, lake):
     assert (on_main(lake), aside(lake)) == ([-2.0, -4.0, 1.0, 3.0], [])
 
 
+@every_kind
 def test_rows_that_would_break_the_published_ones_stay(shop, lake):
     shop.deliver(1.0, -2.0, 3.0, ids=[7, 7, 8], suite=[POSITIVE])
     with pytest.raises(AirflowFailException, match=r"no row in quarantine passes: .*be_unique on id: 2 of 3"):
@@ -250,6 +285,7 @@ def test_rows_that_would_break_the_published_ones_stay(shop, lake):
     assert (on_main(lake), aside(lake)) == ([1.0, 3.0], [-2.0])
 
 
+@every_kind
 def test_rows_of_a_delivery_that_was_replaced_stay(shop, lake):
     shop.deliver(1.0, -2.0)
     shop.deliver(1.0, 2.0)
@@ -258,21 +294,47 @@ def test_rows_of_a_delivery_that_was_replaced_stay(shop, lake):
     assert (on_main(lake), aside(lake)) == ([1.0, 2.0], [-2.0])
 
 
+@every_kind
+def test_rows_of_a_delivery_that_was_replaced_take_the_place_of_the_later_one_where_that_is_wanted(shop, lake):
+    shop.deliver(1.0, -2.0, -30.0, on_fail="quarantine_batch")
+    shop.deliver(7.0, -8.0)
+    lenient = {**POSITIVE, "kwargs": {"column": "amount", "min_value": -5}}
+    with pytest.raises(AirflowFailException, match="in_place_of_later: the batch was wanted"):
+        shop.release(lenient, in_place_of_later=True)
+    with pytest.raises(AirflowFailException, match="stage it again, or release it from quarantine with in_place_of_la"):
+        shop.release(POSITIVE, batch="01", run_id="run 2")
+    assert (on_main(lake), aside(lake)) == ([7.0], [-2.0, -30.0, -8.0, 1.0])
+    aside_first, _ = lake.quarantined()
+    rows = lake.rows(aside_first)
+    keep = pa.compute.greater(rows["amount"], -5)
+    parts = {"passing": rows.filter(keep), "failing": rows.filter(pa.compute.invert(keep))}
+    lake.store.release(aside_first, **parts, in_place_of_later=True)
+    assert (on_main(lake), aside(lake)) == ([-2.0, 1.0], [-30.0, -8.0])
+    with pytest.raises(AirflowFailException, match="a later delivery of batch 01 was published"):
+        shop.release({**POSITIVE, "kwargs": {"column": "amount", "min_value": -10}}, batch="01", run_id="run 3")
+    shop.release(UNIQUE, batch="01", run_id="run 4")
+    assert (on_main(lake), aside(lake)) == ([-2.0, -30.0, 1.0], [-8.0])
+    shop.release(UNIQUE, batch="01", run_id="run 5", in_place_of_later=True)
+    assert (on_main(lake), aside(lake)) == ([-8.0], [])
+
+
+@every_kind
 def test_a_batch_that_was_released_is_not_set_aside_again_by_the_task_that_did(shop, lake):
     staged = shop.stage(1.0, -2.0)
     tested = shop.test(staged, POSITIVE)
     with pytest.raises(AirflowFailException, match="is quarantined"):
         shop.publish(staged, tested)
     shop.release(UNIQUE)
-    with pytest.raises(AirflowFailException, match=r"it is published as shop\.orders@\d+, and not set aside"):
+    with pytest.raises(AirflowFailException, match=r"it (is|was) published.*, and (is )?not set aside"):
         shop.publish(staged, tested)
     assert (on_main(lake), aside(lake)) == ([-2.0, 1.0], [])
 
 
+@every_kind
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_release_that_is_killed_releases_each_row_once(shop, lake, monkeypatch, moment):
     shop.deliver(1.0, -2.0, -3.0)
-    whole = IcebergHook.release
+    whole = type(lake.store).release
 
     def killed(*arguments, **named):
         if moment == "after":
@@ -280,11 +342,11 @@ def test_a_release_that_is_killed_releases_each_row_once(shop, lake, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(IcebergHook, "release", killed)
+        patched.setattr(type(lake.store), "release", killed)
         shop.release(UNIQUE)
     done = shop.release(UNIQUE)
     assert (done["released_rows"], done["kept_rows"]) == (2, 0)
-    assert done["releases"][0]["version"] == lake.published(TABLE).name
+    assert done["releases"][0]["version"] == lake.published().name
     assert (on_main(lake), aside(lake)) == ([-2.0, -3.0, 1.0], [])
 
 
@@ -300,22 +362,22 @@ def test_a_suite_that_was_kept_may_have_no_code_in_it(shop):
 def test_main_goes_back_and_what_came_since_is_set_aside(shop, lake):
     for batch, amount in (("01", 1.0), ("02", 2.0), ("03", 3.0)):
         shop.deliver(amount, batch=batch)
-    to = lake.versions(TABLE)[-3]
-    again = lake.roll_back(to)
+    to = lake.versions()[-3]
+    again = lake.store.roll_back(to)
     assert sorted(version.rows for version in again) == [1, 1]
     assert (on_main(lake), aside(lake)) == ([1.0], [2.0, 3.0])
-    assert lake.roll_back(to) == []
+    assert lake.store.roll_back(to) == []
     shop.release(POSITIVE)
     assert (on_main(lake), aside(lake)) == ([1.0, 2.0, 3.0], [])
 
 
 def test_a_publication_that_was_rolled_back_is_not_done_again_by_its_task(shop, lake):
     shop.deliver(1.0)
-    first = lake.published(TABLE)
+    first = lake.published()
     staged = shop.stage(2.0, -3.0, batch="02")
     tested = shop.test(staged, POSITIVE)
     shop.publish(staged, tested, on_fail="quarantine_rows")
-    lake.roll_back(first)
+    lake.store.roll_back(first)
     with pytest.raises(AirflowFailException, match="is quarantined on branch"):
         shop.publish(staged, tested, on_fail="quarantine_rows")
     assert (on_main(lake), aside(lake)) == ([1.0], [-3.0, 2.0])
@@ -328,7 +390,7 @@ def test_main_goes_back_only_to_what_it_stands_on(shop, lake):
     shop.deliver(1.0)
     staged = DataVersion.from_json(shop.stage(2.0, batch="02"))
     with pytest.raises(ValueError, match="main does not stand on it"):
-        lake.roll_back(staged)
+        lake.store.roll_back(staged)
 
 
 # In any order
@@ -394,18 +456,18 @@ class Story:
             self.allowed |= {-1.0} if suite is lenient else set()
 
     def roll_back(self):
-        if self.lake.published(TABLE):
-            to = self.dice.choice(self.lake.versions(TABLE)[-3:])
+        if self.lake.published():
+            to = self.dice.choice(self.lake.versions()[-3:])
             with contextlib.suppress(Misconfigured):
-                self.killed_now_and_then(lambda: self.lake.roll_back(to))
+                self.killed_now_and_then(lambda: self.lake.store.roll_back(to))
 
     def look(self):
-        published = self.lake.published(TABLE)
+        published = self.lake.published()
         main = self.lake.rows(published).to_pylist() if published else []
         kept = [
             row["id"]
-            for version in (self.lake.quarantined(TABLE) if self.tasks else [])
-            for row in self.lake.rows(version, batches=[version.batch]).to_pylist()
+            for version in (self.lake.quarantined() if self.tasks else [])
+            for row in self.lake.rows(version).to_pylist()
         ]
         shown = [row["id"] for row in main]
         assert {row["amount"] for row in main} <= {1.0, 2.0, 3.0} | self.allowed
@@ -428,19 +490,21 @@ def test_no_row_is_lost_or_doubled_and_none_that_failed_is_shown_whatever_happen
     Story(shop, lake, random.Random(seed), monkeypatch).play(14)
 
 
+@every_kind
 def test_two_hundred_runs_clears_and_deliveries_in_random_order_leave_exactly_the_right_rows(lake):
     dice, staged, newest = random.Random(0), [], {}
     for number in range(200):
         if not staged or dice.random() < 0.3:
             rows = pa.table({"id": pa.array([number, number + 1000], pa.int64())})
-            staged.append((number, lake.stage(rows, table=TABLE, batch=f"0{dice.randint(1, 5)}")))
+            batch = f"0{dice.randint(1, 5)}"
+            staged.append((number, lake.store.stage(rows, table=lake.table, batch=batch)))
         else:
             delivery, version = dice.choice(staged)
             if delivery < newest.get(version.batch, delivery):
                 with contextlib.suppress(Refused):
-                    lake.publish(version)
+                    lake.store.publish(version)
             else:
-                lake.publish(version)
+                lake.store.publish(version)
                 newest[version.batch] = delivery
-    seen = sorted(lake.rows(lake.published(TABLE))["id"].to_pylist())
+    seen = sorted(lake.rows(lake.published())["id"].to_pylist())
     assert seen == sorted(identity for number in newest.values() for identity in (number, number + 1000))

@@ -132,11 +132,9 @@ def test_the_record_names_each_file_with_its_digest_its_size_and_what_was_inferr
     client, where = bucket
     etag = client.put_object(Bucket=where, Key="a.csv", Body=CSV)["ETag"].strip('"')
     delivery = open_source(f"s3://xops_s3@{where}/a.csv", types={"id": "int32"})
-    delivery.reader().read_all()
     url = f"s3://xops_s3@{where}/a.csv"
     assert delivery.to_json() == {
         "name": url,
-        "rows": 40,
         "files": [{"url": url, "bytes": len(CSV), "digest": f"etag:{etag}"}],
         "inferred": ["name"],
     }

@@ -111,9 +111,13 @@ class StageDataOperator(XopsOperator):
             self.log.warning("types seen in the first rows, not declared: %s", delivery.described(delivery.inferred))
         if contract:
             self._refuse_changes(contract, delivery.schema, store)
-        rows = delivery.reader().read_all()
-        source = dumps(delivery.to_json()).decode()
-        staged = store.stage(rows, table=self.table, batch=self.batch, write=write, source=source)
+        staged = store.stage(
+            delivery.reader(),
+            table=self.table,
+            batch=self.batch,
+            write=write,
+            source=dumps(delivery.to_json()).decode(),
+        )
         self.log.info("staged %s rows of batch %s on %s of %s", staged.rows, staged.batch, staged.branch, staged.table)
         return staged.to_json()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from xops.core.dataset.versions import DataVersion
-from xops.core.errors import Refused, bounded
+from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import Origin, slug
 from xops.operators.base import XopsOperator, announce, origin_of
 
@@ -28,12 +28,14 @@ class ReleaseQuarantineOperator(XopsOperator):
     """Test what is in quarantine by today's suite, and publish the rows that pass; the others stay there.
 
     Rows that were set aside alone are tested together with the rest of their batch, which was published without them.
-    Rows of a delivery that a later one has replaced stay. Skipped while nothing is in quarantine; it fails when no row
-    passes. Killed in the middle and started again, it releases each row once.
+    Rows of a delivery that a later one has replaced stay, unless they are to take its place. Skipped while nothing is
+    in quarantine; it fails when no row passes. Killed in the middle and started again, it releases each row once.
 
     :param table: the dataset (templated).
     :param suite: path of the suite's JSON (templated), as of DataTestOperator.
     :param batch: only what is set aside of this batch; empty for every batch (templated).
+    :param in_place_of_later: whether what is released takes the place of a later delivery of the batch that was
+        published, as if it were delivered now. Of one batch, which has to be named.
     :param iceberg_conn_id: connection of the catalog.
     :returns: ``released_rows`` and ``kept_rows``, and in ``releases`` what became of each batch set aside.
     """
@@ -41,12 +43,20 @@ class ReleaseQuarantineOperator(XopsOperator):
     template_fields = ("table", "suite", "batch")
 
     def __init__(
-        self, *, table: str, suite: str, batch: str = "", iceberg_conn_id: str = "iceberg_default", **kwargs: Any
+        self,
+        *,
+        table: str,
+        suite: str,
+        batch: str = "",
+        in_place_of_later: bool = False,
+        iceberg_conn_id: str = "iceberg_default",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.table = table
         self.suite = suite
         self.batch = batch
+        self.in_place_of_later = in_place_of_later
         self.iceberg_conn_id = iceberg_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:
@@ -55,9 +65,12 @@ class ReleaseQuarantineOperator(XopsOperator):
         from xops.hooks.datasets.store import store_of
         from xops.hooks.store.evidence import EvidenceStore
 
+        if self.in_place_of_later and not self.batch:
+            raise Misconfigured("in_place_of_later: the batch was wanted that is to take the place of a later delivery")
         suite, store, origin = read_suite(self.suite), EvidenceStore(), origin_of(context)
         dataset = store_of(self.table, iceberg_conn_id=self.iceberg_conn_id)
-        work = _Releases(dataset, store, f"releases/{slug(self.table)}/{origin.key}.json")
+        path = f"releases/{slug(self.table)}/{origin.key}.json"
+        work = _Releases(dataset, store, path, in_place_of_later=self.in_place_of_later)
         waiting = [version for version in dataset.quarantined(self.table) if self.batch in ("", version.batch)]
         work.finish(but=waiting)
         for version in waiting:
@@ -75,12 +88,14 @@ class _Releases:
     """The releases of one task, each written down before it is done and again after it.
 
     :param path: where they are written down.
+    :param in_place_of_later: see :meth:`~xops.hooks.datasets.store.DatasetStore.release`.
     """
 
-    def __init__(self, dataset: DatasetStore, store: EvidenceStore, path: str) -> None:
+    def __init__(self, dataset: DatasetStore, store: EvidenceStore, path: str, *, in_place_of_later: bool) -> None:
         self.dataset = dataset
         self.store = store
         self.path = path
+        self.in_place_of_later = in_place_of_later
         self.done: dict[str, dict[str, Any]] = store.objects.get_json(path) or {}
 
     def finish(self, *, but: Sequence[DataVersion]) -> None:
@@ -125,7 +140,8 @@ class _Releases:
         if not released.num_rows:
             return
         try:
-            published = self.dataset.release(version, passing=released, failing=failing)
+            later = self.in_place_of_later
+            published = self.dataset.release(version, passing=released, failing=failing, in_place_of_later=later)
         except Refused as refusal:
             entry |= {"released_rows": 0, "kept_rows": rows.num_rows, "reason": str(refusal)}
         else:

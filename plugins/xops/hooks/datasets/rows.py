@@ -1,71 +1,174 @@
-"""Rows of a batch as a dataset of files or of a database takes them, and the rows that they take the place of."""
+"""Rows on their way into a dataset, some at a time, and the rows that they take the place of."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from xops.core.contract.column_types import from_arrow
 from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     import pyarrow as pa
 
     from xops.core.dataset.writes import Write
 
+PIECE = 128 << 20  # bytes of rows that are held at a time, and written into one file
+_READ = 1 << 16  # rows
 
-def with_batch(rows: pa.Table, *, table: str, batch: str, write: Write) -> pa.Table:
-    """Give the rows with the column ``batch``.
 
-    :raises Misconfigured: when there are none, two columns share a name, the column ``batch`` says something else, or
-        a column to write by is absent.
+class Incoming:
+    """Rows that come once, with the column ``batch``, in pieces of at most :data:`PIECE` bytes.
+
+    :param rows: a table, or a stream of record batches.
+    :param table: the dataset.
+    :param batch: the batch.
+    :param write: how it enters the dataset.
+    :param stored: gives the type that the dataset stores for one of the rows'.
+    :raises Misconfigured: when there are no rows, two columns share a name, the column ``batch`` says something else, a
+        column to write by is absent, or a value would be lost in the type that is stored.
     """
+
+    def __init__(
+        self,
+        rows: pa.Table | pa.RecordBatchReader,
+        *,
+        table: str,
+        batch: str,
+        write: Write,
+        stored: Callable[[pa.DataType], pa.DataType] | None = None,
+    ) -> None:
+        import pyarrow as pa
+
+        self.what, self.batch, self.write = f"{table}: batch {batch}", batch, write
+        self.rows = 0
+        self._stored = stored or _plain
+        names = rows.schema.names
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise Misconfigured(f"{self.what} has more than one column {bounded(', '.join(doubled))}")
+        columns = [field.with_type(self._stored(field.type)) for field in rows.schema if field.name != BATCH]
+        self.schema = pa.schema([*columns, pa.field(BATCH, pa.string())])
+        absent = [column for column in write.by if column not in self.schema.names[:-1]]
+        if absent:
+            raise Misconfigured(
+                f"{self.what} has no column {', '.join(absent)} to {write.mode} by; "
+                f"it has {bounded(', '.join(self.schema.names[:-1]))}"
+            )
+        self._keys: list[pa.RecordBatch] = []
+        batches = iter(rows.to_batches(_READ) if isinstance(rows, pa.Table) else rows)
+        self._first = next((found for found in batches if found.num_rows), None)
+        self._others = batches
+        if self._first is None:
+            raise Misconfigured(f"{self.what} has no rows; at least one was wanted")
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns of the source with their types, as :mod:`xops.core.contract.column_types` names them."""
+        return tuple((field.name, from_arrow(str(field.type))) for field in self.schema if field.name != BATCH)
+
+    def pieces(self) -> Iterator[pa.Table]:
+        """Give the rows, once; each of them is counted, and its key noted."""
+        return gathered(self._batches(), self.schema)
+
+    @cached_property
+    def unkeyed(self) -> int:
+        """How many of the rows given so far the mode cannot place; see :func:`unkeyed`."""
+        import pyarrow as pa
+
+        return unkeyed(pa.Table.from_batches(self._keys), self.write) if self._keys else 0
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        first, self._first = self._first, None
+        if first is None:
+            raise AssertionError("rows that come once were asked for twice")
+        yield self._whole(first)
+        for batch in self._others:
+            if batch.num_rows:
+                yield self._whole(batch)
+
+    def _whole(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Give a record batch with the types that are stored, and the column ``batch``."""
+        import pyarrow as pa
+
+        if BATCH in batch.schema.names:
+            others = set(batch.column(BATCH).unique().to_pylist()) - {self.batch}
+            if others:
+                found = bounded(sorted(others, key=str))
+                raise Misconfigured(
+                    f"{self.what}: the rows of batch {self.batch} have a column {BATCH!r} of their own, with {found}; "
+                    "that name is taken by the batch a row came with, so rename the source's column"
+                )
+        columns = []
+        for field in list(self.schema)[:-1]:
+            column = batch.column(field.name)
+            try:
+                columns.append(column if column.type == field.type else column.cast(field.type))
+            except pa.ArrowInvalid as error:
+                raise Misconfigured(f"{self.what}, column {field.name}: {bounded(error)}") from error
+        columns.append(pa.repeat(pa.scalar(self.batch, pa.string()), batch.num_rows))
+        whole = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        self.rows += whole.num_rows
+        if self.write.by:
+            self._keys.append(whole.select(list(self.write.by)))
+        return whole
+
+
+def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int = PIECE) -> Iterator[pa.Table]:
+    """Put record batches together to tables of about ``most`` bytes, and cut what is larger."""
     import pyarrow as pa
 
-    if not rows.num_rows:
-        raise Misconfigured(f"{table}: batch {batch} has no rows; at least one was wanted")
-    doubled = sorted({name for name in rows.column_names if rows.column_names.count(name) > 1})
-    if doubled:
-        raise Misconfigured(f"{table}: batch {batch} has more than one column {bounded(', '.join(doubled))}")
-    if BATCH in rows.column_names:
-        if set(rows[BATCH].unique().to_pylist()) != {batch}:
-            raise Misconfigured(
-                f"{table}: the rows of batch {batch} have a column {BATCH!r} of their own; that name is taken by the "
-                "batch a row came with, so rename the source's column"
-            )
-        rows = rows.drop_columns([BATCH])
-    absent = [column for column in write.by if column not in rows.column_names]
-    if absent:
-        raise Misconfigured(
-            f"{table}: batch {batch} has no column {', '.join(absent)} to {write.mode} by; "
-            f"it has {bounded(', '.join(rows.column_names))}"
-        )
-    return rows.append_column(BATCH, pa.repeat(pa.scalar(batch, pa.string()), rows.num_rows))
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for whole in batches:
+        rows = max(1, whole.num_rows * most // max(whole.nbytes, 1))
+        for start in range(0, whole.num_rows, rows):
+            batch = whole.slice(start, rows)
+            if held and size + batch.nbytes > most:
+                yield pa.Table.from_batches(held, schema)
+                held, size = [], 0
+            held.append(batch)
+            size += batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held, schema)
 
 
 def unkeyed(rows: pa.Table, write: Write) -> int:
-    """Count the rows that a mode cannot place: keys with a null, and for ``upsert`` those beyond the first of a key."""
+    """Count the rows of a batch that its mode cannot place: without a value in ``by``, or in an upsert with one twice.
+
+    Of rows that share a key each is counted.
+    """
     import pyarrow.compute as pc
 
-    if not write.by:
+    if write.mode is Mode.APPEND:
         return 0
-    whole = rows.select(list(write.by)).drop_null()
-    missing = rows.num_rows - whole.num_rows
-    if write.mode is not Mode.UPSERT:
+    keys = rows.select(list(write.by)).drop_null()
+    missing = int(rows.num_rows - keys.num_rows)
+    if write.mode is Mode.OVERWRITE:
         return missing
-    counts = whole.group_by(list(write.by)).aggregate([([], "count_all")])["count_all"]
-    return missing + int(pc.sum(pc.subtract(counts, 1)).as_py() or 0)
+    sizes = keys.group_by(list(write.by)).aggregate([([], "count_all")])["count_all"]
+    return missing + int(pc.sum(sizes.filter(pc.greater(sizes, 1))).as_py() or 0)
 
 
-def without(rows: pa.Table, other: pa.Table, write: Write) -> pa.Table:
-    """Give the rows that have no key of another table, in their order.
+def among(rows: pa.Table, keys: pa.Table) -> pa.Array:
+    """Tell of each row whether it is one of the keys; a row with a null is none.
 
-    :param write: its columns ``by`` are the key; a null is like no other.
+    :param rows: of the same columns as ``keys``.
     """
     import numpy as np
     import pyarrow as pa
 
-    by = list(write.by)
-    keys = rows.select(by).append_column("place of the row", pa.array(np.arange(rows.num_rows)))
-    others = other.select(by).cast(keys.select(by).schema)
-    left = keys.join(others, keys=by, join_type="left anti")["place of the row"]
-    return rows if len(left) == rows.num_rows else rows.take(np.sort(left.to_numpy()))
+    placed = rows.append_column("", pa.array(np.arange(rows.num_rows)))
+    met = placed.join(keys.cast(rows.schema), keys=rows.column_names, join_type="left semi")
+    found = np.zeros(rows.num_rows, dtype=bool)
+    found[met[""].to_numpy()] = True
+    return pa.array(found)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    from pyarrow import types
+
+    return kind.value_type if types.is_dictionary(kind) else kind

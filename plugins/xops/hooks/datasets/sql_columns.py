@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
-    from sqlalchemy import Connection, MetaData, Table
+    from sqlalchemy import Column, Connection, MetaData, Table
 
 _ROWS = 5_000
 _WIDENS = {(int, float), (int, Decimal)}
@@ -25,21 +27,33 @@ def table_like(rows: pa.Schema, name: str, *, schema: str | None, metadata: Meta
     return Table(name, metadata, *(Column(field.name, _type(field)) for field in rows), schema=schema)
 
 
-def refuse_misfit(rows: pa.Schema, target: Table, what: str) -> None:
+def refuse_misfit(rows: pa.Schema, target: Table, what: str, *, evolve: bool) -> None:
     """Refuse rows whose columns are not those of a table.
 
-    :raises Misconfigured: naming each column that is absent or of another type.
+    :param evolve: whether columns may be new, or absent where the table can do without.
+    :raises Misconfigured: naming each column that does not fit.
     """
     kinds: dict[str, type] = {field.name: _type(field).python_type for field in rows}
     wanted = {column.name: column.type.python_type for column in target.columns}
-    wrong = [
-        f"{name} is {bounded(rows.field(name).type) if name in kinds else 'absent'}, the table has "
-        f"{target.columns[name].type if name in wanted else 'no such column'}"
-        for name in dict.fromkeys((*kinds, *wanted))
-        if kinds.get(name) != wanted.get(name) and (kinds.get(name), wanted.get(name)) not in _WIDENS
-    ]
+    wrong = []
+    for name in dict.fromkeys((*kinds, *wanted)):
+        has, wants = kinds.get(name), wanted.get(name)
+        grows = evolve and (wants is None or (has is None and target.columns[name].nullable))
+        if has != wants and (has, wants) not in _WIDENS and not grows:
+            found = bounded(rows.field(name).type) if has else "absent"
+            wrong.append(f"{name} is {found}, the table has {target.columns[name].type if wants else 'no such column'}")
     if wrong:
         raise Misconfigured(f"{what} does not fit the table: {bounded('; '.join(wrong))}")
+
+
+def add_columns(connection: Connection, target: Table, columns: Sequence[Column[Any]]) -> None:
+    """Add columns to a table, null in the rows that it has."""
+    import sqlalchemy as sa
+
+    quoted = connection.dialect.identifier_preparer.format_table(target)
+    for column in columns:
+        added = sa.schema.CreateColumn(sa.Column(column.name, column.type)).compile(dialect=connection.dialect)
+        connection.execute(sa.DDL(f"ALTER TABLE {quoted} ADD COLUMN {added}".replace("%", "%%")))
 
 
 def insert(connection: Connection, target: Table, rows: pa.Table) -> None:

@@ -25,9 +25,18 @@ class DatasetStore(Protocol):
     delivery of it that comes to be published later is refused.
     """
 
-    def stage(self, rows: pa.Table, *, table: str, batch: str, write: Write = APPEND, source: str = "") -> DataVersion:
+    def stage(
+        self,
+        rows: pa.Table | pa.RecordBatchReader,
+        *,
+        table: str,
+        batch: str,
+        write: Write = APPEND,
+        source: str = "",
+    ) -> DataVersion:
         """Put a batch where no reader sees it; the dataset is made at its first batch.
 
+        :param rows: of a stream only some are held at a time.
         :param source: where the rows came from, for the record.
         :raises Misconfigured: when there are no rows or they do not fit the dataset.
         """
@@ -78,13 +87,17 @@ class DatasetStore(Protocol):
     def beside(self, version: DataVersion) -> pa.Table | None:
         """Give the rows that readers see of the delivery that a quarantined version is of; None without any."""
 
-    def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
+    def release(
+        self, version: DataVersion, *, passing: pa.Table, failing: pa.Table, in_place_of_later: bool = False
+    ) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.
 
         Rows of a delivery that is published in part join it; others take the place of what there is of the batch.
 
         :param version: one of :meth:`quarantined`.
         :param passing: with ``failing``, every row of it; at least one.
+        :param in_place_of_later: whether they are the latest delivery of their batch from now on, and take the place of
+            one that was staged later and published.
         :returns: the published version, also when they were released before; None when they left in another way.
         :raises Refused: when a later delivery of the batch was published.
         """

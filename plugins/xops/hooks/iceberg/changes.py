@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xops.core.dataset.writes import BATCH, Mode
+from xops.hooks.datasets.rows import among
 from xops.hooks.iceberg.files import read_files
 
 if TYPE_CHECKING:
@@ -78,23 +79,6 @@ def change(
     return Change(added, removed, superseded)
 
 
-def unkeyed(rows: pa.Table, write: Write) -> int:
-    """Count the rows of a batch that its mode cannot place: without a value in ``by``, or in an upsert with one twice.
-
-    Of rows that share a key each is counted.
-    """
-    import pyarrow.compute as pc
-
-    if write.mode is Mode.APPEND:
-        return 0
-    keys = rows.select(list(write.by)).drop_null()
-    missing = int(rows.num_rows - keys.num_rows)
-    if write.mode is Mode.OVERWRITE:
-        return missing
-    sizes = keys.group_by(list(write.by)).aggregate([([], "count_all")])["count_all"]
-    return missing + int(pc.sum(sizes.filter(pc.greater(sizes, 1))).as_py() or 0)
-
-
 class _Keyed:
     """Data files by the values that their rows have in some columns."""
 
@@ -115,19 +99,19 @@ class _Keyed:
 
     def shared(self, task: FileScanTask, keys: pa.Table) -> pa.Table:
         """Give those of the keys that rows of a file have."""
-        return keys.filter(_among(keys, self._read([task], self.by)))
+        return keys.filter(among(keys, self._read([task], self.by)))
 
     def count(self, file: DataFile, keys: pa.Table) -> int:
         """Count the rows of a file that have one of the keys."""
         import pyarrow.compute as pc
 
-        return int(pc.sum(_among(self._read([_task(file)], self.by), keys)).as_py() or 0)
+        return int(pc.sum(among(self._read([_task(file)], self.by), keys)).as_py() or 0)
 
     def without(self, task: FileScanTask, keys: pa.Table) -> list[DataFile] | None:
         """Write what is left of a file without the rows that have one of the keys; None when it has none."""
         import pyarrow.compute as pc
 
-        met = _among(self._read([task], self.by), keys)
+        met = among(self._read([task], self.by), keys)
         if not pc.any(met).as_py():
             return None
         if pc.all(met).as_py():
@@ -159,15 +143,3 @@ def _task(file: DataFile) -> FileScanTask:
     from pyiceberg.table import FileScanTask
 
     return FileScanTask(file)
-
-
-def _among(rows: pa.Table, keys: pa.Table) -> pa.Array:
-    """Tell of each row whether it is one of the keys; a row with a null is none."""
-    import numpy as np
-    import pyarrow as pa
-
-    placed = rows.append_column("", pa.array(np.arange(rows.num_rows)))
-    met = placed.join(keys.cast(rows.schema), keys=rows.column_names, join_type="left semi")
-    among = np.zeros(rows.num_rows, dtype=bool)
-    among[met[""].to_numpy()] = True
-    return pa.array(among)

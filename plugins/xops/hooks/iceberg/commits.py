@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyiceberg.table.metadata import TableMetadata
 
+    from xops.hooks.datasets.rows import Incoming
     from xops.hooks.iceberg.files import NewFiles
 
 
@@ -58,7 +59,7 @@ class OneStep(Transaction):
         """Whether there is anything to commit."""
         return bool(self._updates)
 
-    def write(self, schema: Schema, rows: pa.Table) -> list[DataFile]:
+    def write(self, schema: Schema, rows: pa.Table | Incoming) -> list[DataFile]:
         """Write rows into data files of the table, which are removed if nothing comes of it."""
         return self.files.write(self.target.io, self.metadata, schema, rows)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xops.core.dataset.writes import BATCH
 from xops.core.errors import Misconfigured, bounded
+from xops.hooks.datasets.rows import Incoming
 from xops.hooks.iceberg.schemas import said
 
 if TYPE_CHECKING:
@@ -24,68 +26,68 @@ if TYPE_CHECKING:
 _ROW_GROUP = 1 << 20  # rows
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Rows that are in data files."""
+
+    rows: pa.Table | Incoming
+    io: FileIO
+    schema: Schema
+    files: list[DataFile]
+
+
 class NewFiles:
     """Data files that are written for one commit, through all its attempts: the same rows once."""
 
     def __init__(self) -> None:
-        self._written: list[tuple[FileIO, pa.Table, Schema, list[DataFile]]] = []
+        self._written: list[_Written] = []
 
-    def write(self, io: FileIO, metadata: TableMetadata, schema: Schema, rows: pa.Table) -> list[DataFile]:
-        """Write rows that fit into data files, one for each partition, or give those written of them before.
+    def write(self, io: FileIO, metadata: TableMetadata, schema: Schema, rows: pa.Table | Incoming) -> list[DataFile]:
+        """Write rows that fit into data files, or give those written of them before.
+
+        Rows that come once and are wanted by another schema are read back from what was written of them.
 
         :param schema: the schema whose field ids the files get.
         """
-        for _, before, by, written in self._written:
-            if before is rows and by == schema:
-                return written
-        files: list[DataFile] = []
-        self._written.append((io, rows, schema, files))
-        for partition, part in _by_partition(metadata.spec(), schema, rows):
-            files.append(_write_file(io, metadata, schema, part, partition))
-        return files
+        before = [written for written in self._written if written.rows is rows]
+        for written in before:
+            if written.schema == schema:
+                return written.files
+        pieces = [rows] if not isinstance(rows, Incoming) else _again(metadata, before[0]) if before else rows.pieces()
+        new = _Written(rows, io, schema, [])
+        self._written.append(new)
+        for piece in pieces:
+            for partition, part in _by_partition(metadata.spec(), schema, piece):
+                new.files.append(_write_file(io, metadata, schema, part, partition))
+        return new.files
 
     def remove(self, *, but: Collection[str] = ()) -> None:
         """Remove what was written, except the files at some paths."""
-        for io, _, _, files in self._written:
-            for file in files:
+        for written in self._written:
+            for file in written.files:
                 if file.file_path not in but:
-                    _remove(io, file.file_path)
+                    _remove(written.io, file.file_path)
 
 
-def storable(rows: pa.Table, table: str, batch: str) -> pa.Table:
-    """Give the rows with the types that Iceberg stores, and the column ``batch``.
-
-    Timestamps are in microseconds, and those with a zone in UTC.
-
-    :raises Misconfigured: when there are no rows, two columns share a name, the column ``batch`` says something else,
-        or a timestamp would lose digits.
-    """
+def stored(kind: pa.DataType) -> pa.DataType:
+    """Give the type that Iceberg stores: timestamps in microseconds, those with a zone in UTC; no dictionaries."""
     import pyarrow as pa
     from pyarrow import types
 
-    if not rows.num_rows:
-        raise Misconfigured(f"{table}: batch {batch} has no rows; at least one was wanted")
-    doubled = sorted({name for name in rows.column_names if rows.column_names.count(name) > 1})
-    if doubled:
-        raise Misconfigured(f"{table}: batch {batch} has more than one column {bounded(', '.join(doubled))}")
-    if BATCH in rows.column_names:
-        others = set(rows[BATCH].unique().to_pylist()) - {batch}
-        if others:
-            raise Misconfigured(
-                f"{table}: the rows of batch {batch} have a column {BATCH!r} of their own, with {bounded(others)}; "
-                "that name is taken by the batch a row came with, so rename the source's column"
-            )
-        rows = rows.drop_columns([BATCH])
-    for place, field in enumerate(rows.schema):
-        if types.is_dictionary(field.type):
-            rows = rows.set_column(place, field.name, rows[field.name].cast(field.type.value_type))
-        if types.is_timestamp(field.type):
-            wanted = pa.timestamp("us", "UTC" if field.type.tz else None)
-            try:
-                rows = rows.set_column(place, field.name, rows[field.name].cast(wanted))
-            except pa.ArrowInvalid as error:
-                raise Misconfigured(f"{table}: batch {batch}, column {field.name}: {bounded(error)}") from error
-    return rows.append_column(BATCH, pa.repeat(pa.scalar(batch, pa.string()), rows.num_rows))
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
+def _again(metadata: TableMetadata, written: _Written) -> Iterator[pa.Table]:
+    """Read rows back, file by file."""
+    from pyiceberg.expressions import AlwaysTrue
+    from pyiceberg.io.pyarrow import ArrowScan
+    from pyiceberg.table import FileScanTask
+
+    scan = ArrowScan(metadata, written.io, written.schema, AlwaysTrue())
+    for file in written.files:
+        yield scan.to_table([FileScanTask(file)])
 
 
 def read_files(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused
 from xops.core.evidence import slug
-from xops.hooks.iceberg.changes import own_files, unkeyed
+from xops.hooks.datasets.rows import unkeyed
+from xops.hooks.iceberg.changes import own_files
 from xops.hooks.iceberg.reading import ancestry, head_of
 from xops.hooks.iceberg.schemas import fitting_schema
 from xops.hooks.iceberg.summary import QUARANTINE, Part, part_of, present, set_aside, shown_as, shown_parts
@@ -100,13 +101,16 @@ class IcebergHook(IcebergWriter):
             return None
         return self.rows(DataVersion(version.table, str(head_of(target))), batches=[version.batch])
 
-    def release(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion | None:
+    def release(
+        self, version: DataVersion, *, passing: pa.Table, failing: pa.Table, in_place_of_later: bool = False
+    ) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.
 
         Rows of a delivery that is published in part join it; others take the place of what the table has of the batch.
 
         :param version: one of :meth:`quarantined`.
         :param passing: with ``failing``, every row of it; at least one.
+        :param in_place_of_later: whether they are the batch's latest delivery from now on.
         :returns: the published version; None when this version left quarantine in another way.
         :raises Refused: when a later delivery of the batch was published.
         """
@@ -120,10 +124,12 @@ class IcebergHook(IcebergWriter):
             part = _known(target, version)
             released, files = self._written(step, part, passing)
             released = replace(released, holds=part.holds)
+            if in_place_of_later:
+                released = replace(released, delivery=0, order=0)
             self._may_land(target, released, version.name)
             snapshot, rows = self._land(step, released, files)
             if failing.num_rows:
-                kept, files = self._written(step, part, failing)
+                kept, files = self._written(step, self._of_one_delivery(step, part, snapshot), failing)
                 removed = own_files(step, aside, part.batch)
                 summary = replace(kept, holds=part.holds[1:]).to_summary()
                 step.snapshot(version.branch, aside, added=files, removed=removed, summary=summary)
@@ -178,11 +184,21 @@ class IcebergHook(IcebergWriter):
     @staticmethod
     def _staged(target: Table, version: DataVersion) -> Part:
         """Give what a staged version says, if nothing of its delivery is published or in quarantine."""
-        part = _known(target, version)
-        landed = [snapshot for snapshot, shown in shown_parts(target) if shown.delivery == part.delivery]
+        part, mine = _known(target, version), int(version.snapshot)
+        landed = [
+            snapshot
+            for snapshot, shown in shown_parts(target)
+            if shown.delivery == part.delivery or mine in shown.holds
+        ]
         if landed:
             raise Refused(f"{version.name}: it is published as {version.table}@{landed[0]}, and not set aside")
         return part
+
+    @staticmethod
+    def _of_one_delivery(step: OneStep, part: Part, snapshot: int) -> Part:
+        """Give a part of the delivery that a snapshot of this step is of."""
+        released = part_of(step.metadata.snapshot_by_id(snapshot))
+        return part if released is None else replace(part, delivery=released.delivery, order=released.order)
 
     @staticmethod
     def _written(step: OneStep, part: Part, rows: pa.Table) -> tuple[Part, list[DataFile]]:

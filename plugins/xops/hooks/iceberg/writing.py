@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from xops.core.dataset.parts import REPLACE, unplaced
 from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import APPEND, BATCH, Mode, Write
 from xops.core.errors import Misconfigured, Refused, Unavailable, bounded
 from xops.core.evidence import slug
 from xops.hooks import traced
-from xops.hooks.iceberg.changes import change, own_files, unkeyed
-from xops.hooks.iceberg.files import NewFiles, storable
+from xops.hooks.datasets.rows import Incoming
+from xops.hooks.iceberg.changes import change, own_files
+from xops.hooks.iceberg.files import NewFiles, stored
 from xops.hooks.iceberg.reading import IcebergReader, head_of
 from xops.hooks.iceberg.schemas import fitting_schema, reads, schema_of
 from xops.hooks.iceberg.summary import Part, part_of, present, set_aside, shown_as
@@ -34,34 +36,41 @@ class IcebergWriter(IcebergReader):
     """Batches staged to and published in the tables of one Iceberg catalog."""
 
     @traced.stages_rows
-    def stage(self, rows: pa.Table, *, table: str, batch: str, write: Write = APPEND, source: str = "") -> DataVersion:
+    def stage(
+        self,
+        rows: pa.Table | pa.RecordBatchReader,
+        *,
+        table: str,
+        batch: str,
+        write: Write = APPEND,
+        source: str = "",
+    ) -> DataVersion:
         """Put the rows of a batch onto its audit branch; ``main`` does not move.
 
         On the branch they stand in for whatever rows of that batch the table has, so a batch that is delivered or
         staged again is never doubled. The table is made at the first batch, partitioned by batch, and for ``overwrite``
         by its columns as well. A schema that the batch evolves is seen when the batch is published, not before.
 
+        :param rows: of a stream only some are held at a time.
         :param write: how the batch enters the table.
         :param source: where the rows came from; kept in the snapshot's summary.
         :raises Misconfigured: when there are no rows or they do not fit.
         """
-        rows = storable(rows, table, batch)
-        absent = [column for column in write.by if column not in rows.column_names[:-1]]
-        if absent:
-            raise Misconfigured(
-                f"{table}: batch {batch} has no column {', '.join(absent)} to {write.mode} by; "
-                f"it has {bounded(', '.join(rows.column_names[:-1]))}"
-            )
-        whole = Part(batch, rows.num_rows, write=write, source=source, unkeyed=unkeyed(rows, write))
+        incoming = Incoming(rows, table=table, batch=batch, write=write, stored=stored)
         branch = f"audit-{slug(batch)}"
 
         def prepare(step: OneStep) -> DataVersion:
-            schema = fitting_schema(step, rows.schema, evolve=write.evolve, what=f"{table}: batch {batch}")
-            snapshot = self._put(step, branch, whole, step.write(schema, rows))
+            schema = fitting_schema(step, incoming.schema, evolve=write.evolve, what=incoming.what)
+            files = step.write(schema, incoming)
+            whole = Part(batch, incoming.rows, write=write, source=source, unkeyed=incoming.unkeyed)
+            snapshot = self._put(step, branch, whole, files)
             step.keep_schema()
-            return DataVersion(table, str(snapshot), batch, branch, rows.num_rows)
+            return DataVersion(table, str(snapshot), batch, branch, incoming.rows)
 
-        return self._in_one_step(lambda: self._made(table, rows.schema, write), prepare, f"batch {batch} was staged")
+        files = NewFiles()
+        return self._in_one_step(
+            lambda: self._made(table, incoming, files), prepare, f"batch {batch} was staged", files
+        )
 
     @traced.publishes
     def publish(self, version: DataVersion) -> DataVersion:
@@ -97,22 +106,17 @@ class IcebergWriter(IcebergReader):
             )
         for branch, _, aside in set_aside(target):
             if int(version.snapshot) in (*aside.holds, aside.delivery):
-                raise Misconfigured(f"{version.name}: it is quarantined on branch {branch}, and not published")
+                raise Refused(f"{version.name}: it is quarantined on branch {branch}, and not published")
         self._may_land(target, part, version.name)
         return part
 
     @staticmethod
     def _may_land(target: Table, part: Part, name: str) -> None:
         now = present(target, part.batch)
-        if now is not None and now.order > part.order:
-            raise Refused(
-                f"{name}: a later delivery of batch {part.batch} was published; it is not put back by an earlier one"
-            )
+        if now is not None and 0 < part.order < now.order:
+            raise Refused(f"{name}: a later delivery of batch {part.batch} was published; {REPLACE}")
         if part.unkeyed:
-            raise Refused(
-                f"{name}: {part.unkeyed} of {part.rows} rows have no value in {', '.join(part.write.by)} or share it, "
-                f"so they cannot be put in their place by {part.write.mode}"
-            )
+            raise Refused(f"{name}: {unplaced(part.unkeyed, part.rows, part.write)}")
 
     def _land_staged(self, step: OneStep, version: DataVersion, part: Part) -> tuple[int, int]:
         """Move ``main`` to a staged part, or put its data files on top of ``main``; give the snapshot and its rows."""
@@ -147,18 +151,24 @@ class IcebergWriter(IcebergReader):
         summary = replace(part, superseded=found.superseded).to_summary()
         return step.snapshot(branch, head, added=found.added, removed=found.removed, summary=summary)
 
-    def _in_one_step(self, open_table: Callable[[], Table], prepare: Callable[[OneStep], T], doing: str) -> T:
+    def _in_one_step(
+        self,
+        open_table: Callable[[], Table],
+        prepare: Callable[[OneStep], T],
+        doing: str,
+        files: NewFiles | None = None,
+    ) -> T:
         """Prepare a change of a table and commit it; where others come first, again on the table as it then is.
 
         The data files that are written are kept for the next attempt, and removed if nothing comes of them.
         """
         from xops.hooks.iceberg.commits import OneStep, Overtaken
 
-        files = NewFiles()
+        files = files or NewFiles()
         for _ in range(_RACES):
             with self.answering():
-                step = OneStep(open_table(), files)
                 try:
+                    step = OneStep(open_table(), files)
                     answer = prepare(step)
                 except BaseException:
                     files.remove()
@@ -173,8 +183,8 @@ class IcebergWriter(IcebergReader):
         files.remove()
         raise Unavailable(f"{doing}: others wrote to the table {_RACES} times meanwhile; try again later")
 
-    def _made(self, table: str, schema: pa.Schema, write: Write) -> Table:
-        """Open a table, or make it with ``schema``, partitioned by batch."""
+    def _made(self, table: str, incoming: Incoming, files: NewFiles) -> Table:
+        """Open a table, or make it for a batch, partitioned by batch."""
         import contextlib
 
         from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, TableAlreadyExistsError
@@ -186,27 +196,33 @@ class IcebergWriter(IcebergReader):
         for _ in range(_RACES):
             with contextlib.suppress(*faster):
                 if not self.catalog.table_exists(table):
-                    self._make(table, schema, write)
+                    self._make(table, incoming, files)
                 return self.table(table)
         raise Unavailable(f"Iceberg table {table}: others were making it {_RACES} times; try again later")
 
-    def _make(self, table: str, schema: pa.Schema, write: Write) -> None:
-        """Make a table and its first snapshot, which a branch needs to start from, in one step."""
+    def _make(self, table: str, incoming: Incoming, files: NewFiles) -> None:
+        """Make a table and its first snapshot, which a branch needs to start from, in one step.
+
+        The data files come first: of a first batch that cannot be read to its end nothing is left, nor a table with its
+        columns.
+        """
         import pyarrow as pa
         from pyiceberg.io.pyarrow import UnsupportedPyArrowTypeException
         from pyiceberg.transforms import IdentityTransform
 
         self.catalog.create_namespace_if_not_exists(table.rsplit(".", 1)[0])
-        optional = pa.schema([field.with_nullable(True) for field in schema])
-        partitions = [BATCH, *(write.by if write.mode is Mode.OVERWRITE else ())]
+        optional = pa.schema([field.with_nullable(True) for field in incoming.schema])
+        partitions = [BATCH, *(incoming.write.by if incoming.write.mode is Mode.OVERWRITE else ())]
         try:
-            with self.catalog.create_table_transaction(table, optional) as making:
-                with making.update_spec() as spec:
-                    for column in partitions:
-                        spec.add_field(column, IdentityTransform(), column)
-                making.append(optional.empty_table())
+            making = self.catalog.create_table_transaction(table, optional)
+            with making.update_spec() as spec:
+                for column in partitions:
+                    spec.add_field(column, IdentityTransform(), column)
         except (UnsupportedPyArrowTypeException, ValueError, TypeError, NotImplementedError) as error:
             raise Misconfigured(f"Iceberg table {table} cannot be made: {bounded(error)}") from error
+        files.write(making._table.io, making.table_metadata, making.table_metadata.schema(), incoming)  # noqa: SLF001
+        making.append(optional.empty_table())
+        making.commit_transaction()
 
 
 def _heads(target: Table, version: DataVersion) -> bool:

@@ -74,8 +74,8 @@ class Delivery:
         return bounded(", ".join(f"{column} {self.schema.field(column).type}" for column in columns))
 
     def to_json(self) -> dict[str, Any]:
-        """Give what the record of a staged version keeps of it, as plain JSON; once its rows were taken."""
-        return {"name": self.name, "rows": self.rows, "files": self.files, "inferred": self.inferred}
+        """Give what the record of a staged version keeps of it, as plain JSON."""
+        return {"name": self.name, "files": self.files, "inferred": self.inferred}
 
 
 def open_source(

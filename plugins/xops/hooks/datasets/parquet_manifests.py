@@ -1,0 +1,144 @@
+"""Manifests: numbered objects, the newest of which says which files of a prefix are the dataset."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from xops.core.dataset.parts import Part, shown
+from xops.core.errors import Misconfigured, Unavailable
+from xops.core.evidence import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from xops.core.dataset.parts import Parts
+    from xops.hooks.store.objects import Objects
+
+_MANIFESTS = "manifests/"
+_RACES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A version that readers see or have seen.
+
+    :param version: its digest.
+    :param number: the manifest that showed it.
+    :param at: since when; ISO 8601, UTC.
+    """
+
+    version: str
+    number: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One state of a dataset.
+
+    :param number: its place in the log, from 1; 0 while there is none.
+    :param parts: every part there ever was, oldest first; those that are replaced have no files.
+    :param history: the versions that can be read, oldest first.
+    :param nonce: tells two writers of the same state apart.
+    """
+
+    number: int = 0
+    parts: Parts = ()
+    history: tuple[Shown, ...] = ()
+    nonce: str = ""
+
+    @property
+    def version(self) -> str:
+        """Give the digest of what readers see; empty while they see nothing."""
+        return version_of(self.parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain strict JSON; ``files`` is what a reader of the plain files needs."""
+        return {
+            "number": self.number,
+            "version": self.version,
+            "files": [file for part in shown(self.parts) for file in part.files],
+            "parts": [part.to_json() for part in self.parts],
+            "history": [asdict(one) for one in self.history],
+            "nonce": self.nonce,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Manifest:
+        """Read what :meth:`to_json` wrote."""
+        parts = tuple(map(Part.from_json, document["parts"]))
+        history = tuple(Shown(**one) for one in document["history"])
+        return cls(document["number"], parts, history, document["nonce"])
+
+    def followed_by(self, parts: Parts, history: tuple[Shown, ...]) -> Manifest:
+        """Give the next state; where readers see another version, the history has it."""
+        number, version = self.number + 1, version_of(parts)
+        if version and version != (history[-1].version if history else ""):
+            now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+            history = (*history, Shown(version, number, now))
+        return Manifest(number, parts, history, uuid.uuid4().hex)
+
+
+def version_of(parts: Sequence[Part]) -> str:
+    """Give the digest of the files that readers see; empty for none."""
+    seen = shown(parts)
+    return digest([[part.batch, list(part.files)] for part in seen]) if seen else ""
+
+
+class Manifests:
+    """The manifests of one dataset. Each is made by create-if-absent: of several writers one gets each number.
+
+    :param objects: the prefix.
+    :param name: the dataset, as an error names it.
+    """
+
+    def __init__(self, objects: Objects, name: str) -> None:
+        self.objects = objects
+        self.name = name
+
+    def newest(self) -> Manifest:
+        """Give what holds now."""
+        paths = self.objects.paths(_MANIFESTS)
+        return Manifest.from_json(self.objects.get_json(paths[-1])) if paths else Manifest()
+
+    def numbered(self, number: int) -> Manifest:
+        """Give one state.
+
+        :raises Misconfigured: when it has expired.
+        """
+        document = self.objects.get_json(_path(number))
+        if document is None:
+            raise Misconfigured(f"dataset {self.name}: manifest {number} is gone")
+        return Manifest.from_json(document)
+
+    def append(self, propose: Callable[[Manifest], Manifest | None]) -> Manifest:
+        """Append a manifest; give the newest.
+
+        :param propose: from what holds to what is to hold; None when that is the same. Called again when another
+            writer was faster.
+        """
+        for _ in range(_RACES):
+            now = self.newest()
+            then = propose(now)
+            if then is None:
+                return now
+            path = _path(then.number)
+            if self.objects.create_json(path, then.to_json()) or self.numbered(then.number).nonce == then.nonce:
+                return then
+        raise Unavailable(f"dataset {self.name}: others were faster {_RACES} times; try again later")
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Remove manifests that no version needs."""
+        for number in numbers:
+            self.objects.delete(_path(number))
+
+    def numbers(self) -> list[int]:
+        """Give the numbers of the manifests that there are."""
+        return [int(path.removeprefix(_MANIFESTS).removesuffix(".json")) for path in self.objects.paths(_MANIFESTS)]
+
+
+def _path(number: int) -> str:
+    return f"{_MANIFESTS}{number:08d}.json"
