@@ -365,7 +365,8 @@ def test_a_batch_that_passes_is_published_once_however_often_the_task_runs(run, 
     assert (record["outcome"], record["version"]) == ("published", lake.published(FLIGHTS).name)
     told = strict(run.events[BATCHES].extra)
     assert told.pop("airflow.dataquality.result")["score"] == 1
-    assert told == {**first, "evidence": [passed["id"]], "verdict": "pass"}
+    counts = {"published_rows": first["rows"], "superseded_rows": 0, "quarantined_rows": 0}
+    assert told == {**first, **counts, "evidence": [passed["id"]], "verdict": "pass"}
 
 
 @pytest.mark.parametrize("given", [{"verdict": "pass"}, {"outcome": "pass"}, "pass"])
