@@ -7,7 +7,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from xops.core.dataset.parts import Part, shown
+from xops.core.dataset.parts import Part, columns_of, shown
 from xops.core.errors import Misconfigured, Unavailable
 from xops.core.evidence import digest
 
@@ -56,11 +56,12 @@ class Manifest:
         return version_of(self.parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as plain strict JSON; ``files`` is what a reader of the plain files needs."""
+        """Give it as plain strict JSON; ``files`` and ``columns`` are what a reader of the plain files needs."""
         return {
             "number": self.number,
             "version": self.version,
             "files": [file for part in shown(self.parts) for file in part.files],
+            "columns": columns_of(self.parts),
             "parts": [part.to_json() for part in self.parts],
             "history": [asdict(one) for one in self.history],
             "nonce": self.nonce,
