@@ -1,127 +1,146 @@
-"""SHAP values of a sample of rows, within a time that is kept."""
+"""SHAP values of a sample of rows, computed in a process of its own that is killed when its time is over."""
 
 from __future__ import annotations
 
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.checks.battery.disturbances import SEED, numbers
+from xops.checks.battery import attribution_child
+from xops.checks.battery.disturbances import SEED
 from xops.checks.battery.exam import Unmeasured
+from xops.checks.battery.resources import line_of
 from xops.core.errors import Misconfigured, bounded
+from xops.core.strict_json import plain
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Exam
+    from xops.checks.battery.exam import Answers, Exam
 
-    Values = Callable[[pd.DataFrame], NDArray[np.float64]]
-
-_BACKGROUND = 20
-_GROWTH = 4  # by how much more rows are explained at once than before
-_SAFE = 2.0  # times its estimate that rows may take
+_BARS = 10  # features of a single row, the largest values first
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The mean absolute SHAP value of each feature.
+    """The mean absolute SHAP value of each feature, and those of some rows alone.
 
     :param method: ``tree``, ``linear`` or ``kernel``.
     :param rows: how many rows there was time for.
     :param asked: how many were asked for.
     :param values: by feature, the largest first.
+    :param alone: by what is said of a row, its features and their values, the largest first.
     """
 
     method: str
     rows: int
     asked: int
     values: dict[str, float]
+    alone: dict[str, list[dict[str, Any]]]
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as plain JSON."""
+        """Give it as plain JSON, as a report draws it."""
         features = [{"feature": name, "value": value} for name, value in self.values.items()]
-        return {"method": self.method, "rows": self.rows, "asked": self.asked, "features": features}
+        told = {"method": self.method, "rows": self.rows, "asked": self.asked}
+        return {"shap": features, "shap_by": told} | {f"shap of {name}": bars for name, bars in self.alone.items()}
 
 
-def attribution(exam: Exam, rows: NDArray[np.intp], *, budget: float) -> Attribution:
+def attribution(exam: Exam, rows: NDArray[np.intp], *, budget: float, shown: Sequence[str]) -> Attribution:
     """Explain the candidate's answers to some rows, as many as the time allows.
 
-    Rows are explained in growing portions, each only when twice the time that it takes by the rows before is left.
+    Single rows come first: the most confident of wrong answers, the median one, the least certain one.
 
-    :param budget: seconds.
+    :param budget: seconds, with the start of the process; at their end it is killed, and what it sent counts.
+    :param shown: features whose values may be told of a single row.
     :raises Unmeasured: when the library cannot explain the model, or one row takes longer.
     :raises Misconfigured: when shap is missing.
     """
     deadline = time.monotonic() + budget
-    columns = list(exam.candidate.columns)
-    frame = exam.frame[columns].iloc[np.random.default_rng(SEED).permutation(rows)]
-    method, explain = _explainer(exam, frame, deadline)
-    total, done, size, each = np.zeros(len(columns)), 0, 1, 0.0
-    while done < len(frame) and time.monotonic() + _SAFE * size * each < deadline:
-        start, portion = time.monotonic(), frame.iloc[done : done + size]
-        values = np.abs(_asked(explain, portion))
-        if values.shape[:2] != portion.shape:
-            raise Unmeasured(f"SHAP gave values of shape {values.shape} for rows of shape {portion.shape}")
-        total += values.reshape(*portion.shape, -1).sum(axis=(0, 2))
-        each = (time.monotonic() - start) / len(portion)
-        done += len(portion)
-        left = int((deadline - time.monotonic()) / (_SAFE * max(each, 1e-9)))
-        size = max(min(size * _GROWTH, left), 1)
-    if not done:
-        raise Unmeasured(f"no row could be explained in {budget} s")
-    order = np.argsort(-total, kind="stable")
-    return Attribution(method, done, len(frame), {columns[place]: float(total[place] / done) for place in order})
+    if find_spec("shap") is None:
+        raise Misconfigured("explanation: shap is missing; install it with pip install 'xops[battery]'")
+    contender, single = exam.candidate, _single_rows(exam, rows)
+    others = np.setdiff1d(rows, list(single.values()))
+    order = [*single.values(), *np.random.default_rng(SEED).permutation(others)]
+    frame = exam.frame[list(contender.columns)].iloc[order].reset_index(drop=True)
+    answers = replace(exam.answers, contender=replace(contender, learned=None, trained_on=None), frame=frame)
+    sent = _sent(answers, len(single), deadline)
+    if not sent.get("rows"):
+        raise Unmeasured(str(sent.get("why") or f"no row could be explained in {budget} s"))
+    columns, done = contender.columns, int(sent["rows"])
+    total = np.array(sent["total"])
+    ordered = {columns[place]: float(total[place] / done) for place in np.argsort(-total, kind="stable")}
+    alone = {
+        name: _bars(exam, columns, (row, values), shown)
+        for (name, row), values in zip(single.items(), sent["alone"], strict=False)
+    }
+    return Attribution(str(sent["method"]), done, len(order), ordered, alone)
 
 
-def _asked(explain: Values, portion: pd.DataFrame) -> NDArray[np.float64]:
-    try:
-        return np.asarray(explain(portion), dtype=float)
-    except Exception as error:  # whatever the library raises, these rows were not explained
-        raise Unmeasured(f"SHAP cannot explain it: {bounded(repr(error), 200)}") from error
+def _single_rows(exam: Exam, rows: NDArray[np.intp]) -> dict[str, int]:
+    """Choose the rows that are explained one by one, by what is said of each; different ones."""
+    if not exam.kind.classifies:
+        said, off = exam.answers.predicted[rows], np.abs(exam.answers.predicted - exam.truth)[rows]
+        chosen = [("the answer that is furthest off", off.argmax()), ("the median answer", _median(said))]
+    else:
+        try:
+            chances = exam.answers.probabilities[rows]
+        except Unmeasured:
+            return {}
+        sure, wrong = chances.max(axis=1), np.flatnonzero(chances.argmax(axis=1) != exam.truth[rows])
+        chosen = [("the most confident of wrong answers", wrong[sure[wrong].argmax()])] if len(wrong) else []
+        chosen += [("the median answer", _median(sure)), ("the least certain answer", sure.argmin())]
+    found: dict[str, int] = {}
+    for name, place in chosen:
+        if int(rows[place]) not in found.values():
+            found[name] = int(rows[place])
+    return found
 
 
-def _explainer(exam: Exam, frame: pd.DataFrame, deadline: float) -> tuple[str, Values]:
-    """Choose how the model is explained: by its trees, its coefficients, or else by asking it."""
-    try:
-        import shap
-    except ImportError as error:
-        raise Misconfigured("explanation: shap is missing; install it with pip install 'xops[battery]'") from error
-    model = exam.candidate.model
-    if len(numbers(frame, exam.candidate.columns)) < frame.shape[1]:
-        raise Unmeasured("SHAP values are computed of numbers, and not all features are")
-    background = frame.iloc[:_BACKGROUND]
-    if hasattr(model, "coef_"):
-        return "linear", shap.LinearExplainer(model, background).shap_values
-    try:
-        tree = shap.TreeExplainer(model)
-    except Exception:  # noqa: BLE001 - the library has many ways to say that there are no trees in it
-        return "kernel", _kernel(exam, background, deadline)
-    return "tree", lambda portion: tree.shap_values(portion, check_additivity=False)
+def _median(values: NDArray[np.float64]) -> np.intp:
+    return np.argsort(values, kind="stable")[len(values) // 2]
 
 
-def _kernel(exam: Exam, background: pd.DataFrame, deadline: float) -> Values:
-    import pandas as pd
-    import shap
+def _bars(
+    exam: Exam, columns: Sequence[str], one: tuple[int, Sequence[float]], shown: Sequence[str]
+) -> list[dict[str, Any]]:
+    row, values = one
+    bars = []
+    for place in np.argsort(-np.abs(values), kind="stable")[:_BARS]:
+        name = columns[place]
+        value = plain(exam.frame[name].iloc[row]) if name in shown else None
+        bars.append({"feature": f"{name} = {bounded(value, 40)}" if name in shown else name, "value": values[place]})
+    return bars
 
-    columns, answers = list(background.columns), exam.answers
 
-    def ask(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        asked = answers.on(pd.DataFrame(values, columns=columns))
-        return asked.probabilities if exam.kind.classifies else asked.predicted
-
-    samples = 2 * len(columns) + 64
-    many = np.repeat(background.to_numpy(dtype=float), samples, axis=0)
-    start = time.monotonic()
-    ask(many[: len(background)])
-    if (time.monotonic() - start) * 2 > deadline - time.monotonic():
-        raise Unmeasured("the model is too slow to be explained by asking it in the time allowed")
-    start = time.monotonic()
-    ask(many)
-    if (time.monotonic() - start) * _SAFE > deadline - time.monotonic():
-        raise Unmeasured("the model is too slow to be explained by asking it in the time allowed")
-    kernel = shap.KernelExplainer(ask, background.to_numpy(dtype=float))
-    return lambda portion: kernel.shap_values(portion.to_numpy(dtype=float), nsamples=samples, silent=True)
+def _sent(answers: Answers, single: int, deadline: float) -> Mapping[str, Any]:
+    """Give the last that the process sent before the deadline; with ``why`` when it gave up."""
+    with tempfile.TemporaryDirectory(prefix="xops-attribution-") as place:
+        folder = Path(place)
+        try:
+            (folder / "answers.pickle").write_bytes(pickle.dumps((answers, single)))
+        except Exception as error:  # whatever a foreign model raises, it cannot be handed over
+            raise Unmeasured(f"it cannot be pickled for a process of its own: {bounded(repr(error), 200)}") from error
+        (folder / "path.json").write_text(json.dumps(sys.path))
+        last: dict[str, Any] = {}
+        with subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
+            [sys.executable, attribution_child.__file__, str(folder)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"OMP_WAIT_POLICY": "passive"} | os.environ,
+        ) as process:  # fmt: skip
+            try:
+                while lines := line_of(process.stdout, deadline):
+                    for line in lines.splitlines():
+                        last |= json.loads(line)
+            finally:
+                process.kill()
+        return last

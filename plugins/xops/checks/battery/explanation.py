@@ -41,8 +41,11 @@ class Explanation:
         that both read, inclusive; not judged when None.
     :param shap: whether SHAP values are computed too, of trees, linear models, or any other by sampling; they are in
         the finding's detail. Needs ``pip install 'xops[battery]'``.
+    :param shown: features whose values may be told of the single rows that SHAP explains: the most confident of wrong
+        answers, the median one, the least certain one. Of others the value's share is told and not the value.
     :param rows: the rows that are used at most, drawn at random.
-    :param budget: seconds, each for permutations and for SHAP values, after which what is left is not measured.
+    :param budget: seconds, each for permutations and for SHAP values, after which what is left is not measured. SHAP
+        runs in a process of its own, which is killed then.
     :param confidence: of the importances' intervals together, in (0, 1).
     :raises Misconfigured: when shap is asked for and missing.
     """
@@ -51,6 +54,7 @@ class Explanation:
     max_share: float | None = None
     min_rank_correlation: float | None = None
     shap: bool = False
+    shown: Sequence[str] = ()
     rows: int = 5000
     budget: float = 60
     confidence: float = 0.95
@@ -89,7 +93,7 @@ class Explanation:
         subject = exam.candidate.name
         detail: dict[str, Any] = {"features": own.told()}
         if self.shap:
-            detail["shap"] = self._shap(exam, rows)
+            detail |= self._shap(exam, rows)
         if not own.complete or not own.loss:
             why = own.why or "the model reads no features"
             return Finding("importance", subject, Outcome.UNKNOWN, limit=self.max_share, reason=why, detail=detail)
@@ -102,9 +106,9 @@ class Explanation:
 
     def _shap(self, exam: Exam, rows: NDArray[np.intp]) -> dict[str, Any]:
         try:
-            found: Attribution = attribution(exam, rows, budget=self.budget)
+            found: Attribution = attribution(exam, rows, budget=self.budget, shown=self.shown)
         except Unmeasured as error:
-            return {"why": str(error)}
+            return {"shap_by": {"why": str(error)}}
         return found.to_json()
 
     def _alike(self, exam: Exam, own: _Importance, asked: tuple[Answers, NDArray[np.intp]], *, limit: float) -> Finding:

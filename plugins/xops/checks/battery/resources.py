@@ -237,7 +237,7 @@ class _Child:
 
     def _answer(self, timeout: float) -> dict[str, Any]:
         """Read one line; without one, kill the process and keep the reason."""
-        line = _line(self.process.stdout, time.monotonic() + timeout)
+        line = line_of(self.process.stdout, time.monotonic() + timeout)
         given: dict[str, Any] = json.loads(line) if line else {}
         if given and not {"raised", "out_of_memory"} & set(given):
             return given
@@ -254,7 +254,7 @@ class _Child:
         return {}
 
 
-def _line(stream: Any, deadline: float) -> bytes | None:
+def line_of(stream: Any, deadline: float) -> bytes | None:
     """Read a line of a pipe; empty at its end, None when the deadline is past."""
     read = b""
     with selectors.DefaultSelector() as waiting:

@@ -41,7 +41,9 @@ def additive(name: str, classes: int) -> Additive | None:
     return _OF_ROWS.get(name)
 
 
-def ndcg(relevance: NDArray[np.float64], scores: NDArray[np.float64], queries: NDArray[np.intp]) -> NDArray[np.float64]:
+def ndcg(
+    relevance: NDArray[np.float64], scores: NDArray[np.float64], queries: NDArray[np.intp], top: int | None = None
+) -> NDArray[np.float64]:
     """Give each query's normalised discounted cumulative gain, shape (queries,).
 
     Rows of equal score share the mean of their places' discounts. Equal to scikit-learn's ``ndcg_score``; 0 for a
@@ -49,12 +51,14 @@ def ndcg(relevance: NDArray[np.float64], scores: NDArray[np.float64], queries: N
 
     :param relevance: not negative, shape (rows,).
     :param queries: each row's query, from 0, shape (rows,).
+    :param top: how many places of each query count; all when None.
     """
     number = int(queries.max()) + 1
     order = np.lexsort((-scores, queries))
     query = queries[order]
     start = np.searchsorted(query, np.arange(number))
-    discount = 1 / np.log2(np.arange(len(query)) - start[query] + 2)
+    place = np.arange(len(query)) - start[query]
+    discount = np.where(place < (len(query) if top is None else top), 1 / np.log2(place + 2), 0)
     tied = np.cumsum(np.r_[False, (np.diff(query) != 0) | (np.diff(scores[order]) != 0)])
     shared = (np.bincount(tied, weights=discount) / np.bincount(tied))[tied]
     gained = np.bincount(query, weights=relevance[order] * shared, minlength=number)

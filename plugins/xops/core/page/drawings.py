@@ -1,4 +1,4 @@
-"""Figures as inline SVG, in the colours of the page: marks with intervals on one axis, and curves."""
+"""Figures as inline SVG, in the colours of the page: marks with intervals on one axis, curves, tables of counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import ceil, floor, isfinite, log10
 from xops.core.page.html_page import escaped
 
 _WIDE, _LABELS, _VALUES, _ROW = 560, 190, 70, 24
+_SHORT = 16  # characters of a class's name
 _LONGEST = 27  # characters of a label that fit beside the axis
 _BOX = 330  # height of a plot of curves
 _MARGIN = (46, 14, 12, 40)  # left, right, top, bottom
@@ -89,14 +90,51 @@ def curves_drawn(
         drawn.append(f'<path class="zero" d="M{at(low, low)}L{at(top_end, top_end)}"/>')
     for place, line in enumerate(lines.values()):
         path = "L".join(at(x, y) for x, y in line)
-        drawn.append(f'<path class="curve c{place % 4} d{place % 4}" d="M{path}"/>')
+        drawn.append(f'<path class="{_look(place)}" d="M{path}"/>')
     drawn.append(_words(left + wide / 2, _BOX - 6, across, "middle"))
     drawn.append(f'<g transform="rotate(-90 12 {top + high / 2})">{_words(12, top + high / 2, up, "middle")}</g>')
     for place, name in enumerate(lines if len(lines) > 1 else ()):
         below = _BOX + 12 + 18 * place
-        drawn.append(f'<path class="curve c{place % 4} d{place % 4}" d="M{left} {below}h28"/>')
+        drawn.append(f'<path class="{_look(place)}" d="M{left} {below}h28"/>')
         drawn.append(_words(left + 36, below + 4, name, "start", soft=False))
     return _svg(_WIDE, _BOX + (18 * len(lines) + 6 if len(lines) > 1 else 0), "".join(drawn))
+
+
+def counts_drawn(rows: Sequence[str], columns: Sequence[str], counts: Sequence[Sequence[float]]) -> str:
+    """Draw a table of true classes, below each other, and predicted ones, beside each other; the more, the darker.
+
+    :param rows: names of the true classes.
+    :param columns: names of the predicted ones.
+    :param counts: rows of each, shape (rows, columns).
+    """
+    left, top, cell = 130, 58, min((_WIDE - 140) / len(columns), 72.0)
+    high = min(cell, 34.0)
+    drawn = [_words(left + cell * len(columns) / 2, 14, "given", "middle"), _words(left - 10, 14, "true")]
+    for place, name in enumerate(columns):
+        x = left + cell * (place + 0.5)
+        drawn.append(
+            f'<g transform="rotate(-30 {x:.1f} {top - 8})">{_words(f"{x:.1f}", top - 8, _cut(name), "middle")}</g>'
+        )
+    for down, (name, line) in enumerate(zip(rows, counts, strict=True)):
+        y, total = top + high * down, sum(line)
+        drawn.append(_words(left - 10, f"{y + high / 2 + 4:.1f}", _cut(name), soft=False))
+        for across, count in enumerate(line):
+            share, x = count / total if total else 0.0, left + cell * across
+            drawn.append(
+                f'<rect class="cell" x="{x:.1f}" y="{y:.1f}" width="{cell - 2:.1f}" height="{high - 2:.1f}" '
+                f'fill-opacity="{0.06 + 0.5 * share:.2f}"><title>{share:.1%} of {escaped(name)}</title></rect>'
+                + _words(f"{x + cell / 2 - 1:.1f}", f"{y + high / 2 + 3:.1f}", f"{count:.0f}", "middle", soft=False)
+            )
+    return _svg(_WIDE, ceil(top + high * len(rows) + 4), "".join(drawn))
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _SHORT else f"{name[: _SHORT - 1]}…"
+
+
+def _look(place: int) -> str:
+    """Give a line's colour and dashes: no two of sixteen are alike."""
+    return f"curve c{place % 4} d{(place + place // 4) % 4}"
 
 
 def _row(mark: Mark, y: int, place: Callable[[float], float], *, bars: bool) -> str:
@@ -121,7 +159,7 @@ def _grid_line(x: float, bottom: int, tick: float) -> str:
     return f'<path class="axis" d="M{x} 0V{bottom}"/>{_words(x, bottom + 16, _short(tick), "middle")}'
 
 
-def _words(x: float | str, y: float, words: str, anchor: str = "end", *, soft: bool = True) -> str:
+def _words(x: float | str, y: float | str, words: str, anchor: str = "end", *, soft: bool = True) -> str:
     look = ' class="soft"' if soft else ""
     return f'<text{look} x="{x}" y="{y}" text-anchor="{anchor}">{escaped(words, 60)}</text>'
 

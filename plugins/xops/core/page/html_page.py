@@ -42,6 +42,7 @@ svg .zero{stroke:var(--soft);stroke-dasharray:4 3;fill:none}svg .limit{stroke:va
 svg .c0{stroke:var(--mark)}svg .c1{stroke:var(--other)}svg .c2{stroke:var(--pass)}svg .c3{stroke:var(--unknown)}
 svg .curve{fill:none;stroke-width:2}svg .d1{stroke-dasharray:6 3}svg .d2{stroke-dasharray:2 2}
 svg .d3{stroke-dasharray:8 2 2 2}
+svg .cell{fill:var(--mark)}
 svg .point{fill:currentColor;stroke:none}svg .interval{stroke:currentColor;stroke-width:2}svg .plain{color:var(--mark)}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -1,15 +1,19 @@
-"""Curves of a whole model, thinned to what a figure shows: ROC, precision and recall, residuals."""
+"""What is drawn of a whole model: ROC, precision and recall, confusion, residuals, gains of a ranking."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from xops.core.model.metrics import ndcg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _POINTS = 60
+_PLACES = 20
+_CLASSES = 12
 
 
 def rates(happened: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, dict[str, list[float]]]:
@@ -50,6 +54,37 @@ def residuals(truth: NDArray[np.float64], predicted: NDArray[np.float64], *, bin
     across = np.array([predicted[part].mean() for part in parts])
     return {"predicted": _short(across), "lowest tenth": _short(low), "median": _short(middle),
             "highest tenth": _short(high)}  # fmt: skip
+
+
+def gains_by_place(
+    relevance: NDArray[np.float64], scores: NDArray[np.float64], queries: NDArray[np.intp]
+) -> dict[str, list[float]]:
+    """Give the mean normalised discounted cumulative gain of the first k places of each query, k from 1 to 20 at most.
+
+    :param relevance: not negative, shape (rows,).
+    :param scores: larger for what is put first, shape (rows,).
+    :param queries: each row's query, from 0, shape (rows,).
+    """
+    places = range(1, min(int(np.bincount(queries).max()), _PLACES) + 1)
+    means = np.array([ndcg(relevance, scores, queries, top).mean() for top in places])
+    return {"places": [float(top) for top in places], "NDCG": _short(means)}
+
+
+def confusion(truth: NDArray[np.intp], labels: NDArray[np.intp], names: list[str]) -> dict[str, Any]:
+    """Give how many rows of each class were given each class; beyond the most frequent ones all others as one.
+
+    :param truth: places of classes, shape (rows,).
+    :param labels: places of the predicted classes, shape (rows,).
+    :param names: of the classes.
+    """
+    often = np.argsort(-np.bincount(truth, minlength=len(names)), kind="stable")[:_CLASSES]
+    kept = np.sort(often) if len(names) > _CLASSES else np.arange(len(names))
+    place = np.full(len(names), len(kept))
+    place[kept] = np.arange(len(kept))
+    told = [names[one] for one in kept] + (["others"] if len(kept) < len(names) else [])
+    counts = np.zeros((len(told), len(told)), dtype=int)
+    np.add.at(counts, (place[truth], place[labels]), 1)
+    return {"rows": told, "columns": told, "counts": counts.tolist()}
 
 
 def _thinned(rising: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from xops.core.page.drawings import Mark, curves_drawn, marks_drawn
+from xops.core.page.drawings import Mark, counts_drawn, curves_drawn, marks_drawn
 from xops.core.page.html_page import badge, escaped, figure, page, table
 from xops.core.verdict import Finding, Outcome, Verdict
 
@@ -83,7 +83,7 @@ def _drawings(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
             yield from _forests(check, "with intervals; the stroke is the limit", found, by_subject=True)
     curves = verdict.facts.get(CURVES)
     for name, lines in (curves if isinstance(curves, Mapping) else {}).items():
-        drawing = _lines_of(lines)
+        drawing = _counts_of(lines) or _lines_of(lines)
         if drawing:
             yield name, "", drawing
     for finding in verdict.findings:
@@ -147,6 +147,13 @@ def _bars_of(entries: Sequence[Mapping[str, Any]]) -> str:
         low, high = map(_number, interval if _is_interval(interval) else (None, None))
         marks.append(Mark(name, value, low, high, outcome=str(entry.get("outcome", ""))))
     return _marks(marks, bars=True) if marks else ""
+
+
+def _counts_of(detail: Any) -> str:
+    """Draw a table of counts; empty when it is none."""
+    if not isinstance(detail, Mapping) or set(detail) != {"rows", "columns", "counts"}:
+        return ""
+    return counts_drawn(detail["rows"], detail["columns"], detail["counts"])
 
 
 def _lines_of(detail: Any) -> str:

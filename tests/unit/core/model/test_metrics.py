@@ -78,6 +78,9 @@ def test_a_ranking_is_measured_query_by_query_as_by_scikit_learn():
     relevance[queries == 3] = 0
     wanted = [oracle.ndcg_score([relevance[queries == one]], [scores[queries == one]]) for one in range(5)]
     np.testing.assert_allclose(ndcg(relevance, scores, queries), wanted)
+    for top in (1, 3, 10):
+        wanted = [oracle.ndcg_score([relevance[queries == one]], [scores[queries == one]], k=top) for one in range(5)]
+        np.testing.assert_allclose(ndcg(relevance, scores, queries, top), wanted)
 
 
 def test_a_coefficient_that_is_not_defined_is_0_as_with_scikit_learn():

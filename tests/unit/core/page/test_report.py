@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from xops.core.model.metrics import ndcg
 from xops.core.page.drawings import Mark, curves_drawn, marks_drawn
-from xops.core.page.model_curves import rates, residuals
+from xops.core.page.model_curves import confusion, gains_by_place, rates, residuals
 from xops.core.page.report import CURVES, report_of
 from xops.core.verdict import Finding, Outcome, Verdict
 
@@ -164,6 +165,45 @@ def test_rates_are_those_at_some_thresholds_and_keep_the_area():
         assert len(next(iter(one.values()))) < 70
     wins = np.sign(np.subtract.outer(scores[happened], scores[~happened])).mean() / 2 + 0.5
     assert np.trapezoid(*reversed(curves["roc"].values())) == pytest.approx(wins, abs=0.005)
+
+
+def test_a_table_of_classes_counts_every_row_and_puts_rare_classes_together():
+    truth, labels = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 2, 0])
+    told = confusion(truth, labels, ["a", "b", "c"])
+    assert told == {"rows": ["a", "b", "c"], "columns": ["a", "b", "c"], "counts": [[1, 1, 0], [0, 1, 0], [1, 0, 2]]}
+    many = np.repeat(np.arange(30), np.arange(30) + 1)
+    told = confusion(many, many[::-1], [str(one) for one in range(30)])
+    assert told["rows"] == [*map(str, range(18, 30)), "others"]
+    assert np.sum(told["counts"]) == len(many)
+    page = report(finding(interval=None), curves={"classes": told}).decode()
+    assert page.count('class="cell"') == 13 * 13
+    assert ">others</text>" in page
+
+
+def test_a_long_name_of_a_class_is_cut_and_a_class_without_rows_has_no_share():
+    told = {"rows": ["a" * 30, "b"], "columns": ["a" * 30, "b"], "counts": [[3, 1], [0, 0]]}
+    drawn = report(finding(interval=None), curves={"classes": told}).decode()
+    assert "a" * 15 + "…" in drawn
+    assert "75.0% of" in drawn
+    assert "0.0% of b" in drawn
+
+
+def test_sixteen_curves_can_be_told_apart():
+    lines = {str(name): [(0.0, 0.0), (1.0, float(name))] for name in range(16)}
+    drawn = curves_drawn(lines, "x", "y")
+    looks = re.findall(r'class="curve (c\d d\d)" d="M[^"]*h28"', drawn)
+    assert len(set(looks)) == 16
+
+
+def test_the_gain_of_the_first_places_ends_with_the_longest_query():
+    queries = np.repeat([0, 1], [3, 5])
+    relevance = np.array([1.0, 0, 0, 0, 0, 2, 1, 0])
+    told = gains_by_place(relevance, relevance, queries)
+    assert told == {"places": [1, 2, 3, 4, 5], "NDCG": [1.0] * 5}
+    worst = gains_by_place(relevance, -relevance, queries)["NDCG"]
+    assert worst == sorted(worst)
+    assert worst[0] == 0
+    assert worst[-1] == pytest.approx(ndcg(relevance, -relevance, queries).mean(), rel=1e-3)
 
 
 def test_residuals_are_told_by_bins_of_as_many_rows():
