@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
 from xops.checks.battery.check import findings_of, judge
-from xops.checks.battery.exam import BadAnswer, Contender, Exam, Kind, Unmeasured, row_hashes
+from xops.checks.battery.exam import BadAnswer, Contender, Exam, Kind, Unmeasured, _places, row_hashes
 from xops.core.errors import Misconfigured, Refused, Unavailable
 from xops.core.verdict import Finding, Outcome
 
@@ -176,7 +176,7 @@ def test_no_check_hides_what_another_found():
     exam = exam_of(LogisticRegression().fit(FRAME, TARGET))
     verdict = judge(exam, [broken, shares, lambda _: []], facts={"champion": None})
     assert [finding.outcome for finding in verdict.findings] == ["unknown", "pass", "unknown"]
-    assert set(verdict.facts["curves"]) == {"roc", "precision and recall"}
+    assert set(verdict.facts["curves"]) == {"roc", "precision and recall", "classes that the candidate gives"}
     assert {name: told for name, told in verdict.facts.items() if name != "curves"} == {
         "champion": None,
         "held_out_rows": 60,
@@ -190,3 +190,15 @@ def test_a_mistake_and_an_outage_are_not_findings(error):
 
     with pytest.raises(error):
         findings_of(check, exam_of(LogisticRegression().fit(FRAME, TARGET)))
+
+
+@pytest.mark.parametrize(
+    "classes", [[False, True], [0, 1], [1.0, 0.0], ["late", "a"], np.array(["b", 1], dtype=object)]
+)
+def test_a_class_is_found_by_its_value_in_whatever_order_and_type(classes):
+    classes = np.asarray(classes)
+    given = np.asarray([*classes[[1, 0, 1]].tolist()], dtype=classes.dtype)
+    assert _places(given, classes).tolist() == [1, 0, 1]
+    assert _places(np.array([True, 2, 0], dtype=object), np.array([0, 1])).tolist() == [1, -1, 0]
+    assert _places(np.array([np.nan, 7, 1]), np.array([0, 1])).tolist() == [-1, -1, 1]
+    assert _places(np.array(["c", "a"]), np.array(["a", "b"])).tolist() == [-1, 0]

@@ -314,6 +314,10 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64
 
 def _places(given: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     """Give the place of each value among the classes; -1 for a value that is none."""
+    if {given.dtype.kind, classes.dtype.kind} <= set("biuf") or given.dtype.kind == classes.dtype.kind == "U":
+        order = np.argsort(classes)
+        places = order[np.searchsorted(classes, given, sorter=order).clip(max=len(classes) - 1)]
+        return np.where(classes[places] == given, places, -1)
     place = {name: place for place, name in enumerate(classes.tolist())}
     return np.array([place.get(name, -1) for name in given.tolist()], dtype=np.intp)
 

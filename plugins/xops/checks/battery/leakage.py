@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FOLDS = 5
 _LEAVES = 64
+_FITTED = 20_000  # rows that it is fitted on at most; more would not move 64 leaves
 _LEAF = 20  # rows that a leaf of the cross-fitted tree needs
 _SHIFTS = 4  # grids that near-duplicates are looked for in
 _SAME = 1e-9  # relative
@@ -176,10 +177,11 @@ def _reached(exam: Exam, column: str, confidence: float) -> Interval:
         raise Unmeasured(f"{exam.rows} rows of {units} groups are too few to fit and to judge")
     folds = min(_FOLDS, units)
     split = KFold(folds, shuffle=True, random_state=SEED) if exam.groups is None else GroupKFold(folds)
-    groups = None if exam.groups is None else exam.groups.astype(str)
+    groups, chance = None if exam.groups is None else exam.groups.astype(str), np.random.default_rng(SEED)
+    parts = [(chance.permutation(train)[:_FITTED], rest) for train, rest in split.split(values, truth, groups)]
     shape = {"max_leaf_nodes": _LEAVES, "min_samples_leaf": min(_LEAF, exam.rows // 10), "random_state": SEED}
     if not exam.kind.classifies:
-        said = cross_val_predict(DecisionTreeRegressor(**shape), values, truth, cv=split, groups=groups)
+        said = cross_val_predict(DecisionTreeRegressor(**shape), values, truth, cv=parts)
 
         def r2(places: NDArray[np.intp]) -> NDArray[np.float64]:
             spread = np.square(truth[places] - truth[places].mean()).sum()
@@ -188,9 +190,7 @@ def _reached(exam: Exam, column: str, confidence: float) -> Interval:
         return intervals_of_rows(r2, Units.of(exam.rows, exam.groups), confidence=confidence)[0]
     there = [one for one in range(len(exam.classes)) if 0 < np.count_nonzero(truth == one) < exam.rows]
     chances = {
-        one: cross_val_predict(
-            DecisionTreeRegressor(**shape), values, (truth == one).astype(float), cv=split, groups=groups
-        )
+        one: cross_val_predict(DecisionTreeRegressor(**shape), values, (truth == one).astype(float), cv=parts)
         for one in (there[1:] if exam.kind is Kind.BINARY else there)
     }
     areas = [
@@ -215,6 +215,7 @@ def _near(learned: pd.DataFrame, exam: pd.DataFrame, columns: list[str], near: f
     import pandas as pd
 
     there = numbers(exam, tuple(columns))
+    others = [one for one in columns if one not in there]
     width = 10 * near * np.nanstd(values_of(exam, there), axis=0)
     width = np.where(width > 0, width, 1.0)
     chance, found = np.random.default_rng(SEED), np.zeros(len(exam), dtype=bool)
@@ -223,8 +224,8 @@ def _near(learned: pd.DataFrame, exam: pd.DataFrame, columns: list[str], near: f
         hashes = []
         for frame in (learned, exam):
             cells = np.floor(values_of(frame, there) / width + shift)
-            others = frame[[one for one in columns if one not in there]].astype(object).reset_index(drop=True)
-            hashes.append(pd.util.hash_pandas_object(pd.concat([pd.DataFrame(cells), others], axis=1), index=False))
+            named = pd.DataFrame(cells).assign(**{one: frame[one].array.astype(object) for one in others})
+            hashes.append(pd.util.hash_pandas_object(named, index=False))
         found |= np.isin(hashes[1].to_numpy(), hashes[0].to_numpy())
     return found
 

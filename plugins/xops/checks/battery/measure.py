@@ -117,6 +117,22 @@ def score(exam: Exam, name: str) -> float:
         raise Unmeasured(f"the metric raised {bounded(repr(error), 200)}") from error
 
 
+def gain_of(exam: Exam, metric: NamedMetric, answers: tuple[Any, Any], *, confidence: float) -> Interval:
+    """Give by how much one kind of answers is better than another on the exam's rows, above zero when it is.
+
+    :param answers: what ``metric`` is given, the ones and the others.
+    :raises Unmeasured: when the metric cannot be computed of them.
+    """
+    pair, units = _Pair(metric, *answers), Units.of(exam.rows, exam.groups)
+    measured = _exact(pair, exam, confidence)
+    if measured is None and (statistics := _of_sums(pair, exam, units)):
+        measured = pair.measured(intervals_of_sums(statistics, confidence=confidence))
+    gain = (measured or _by_rows(pair, exam, units, confidence)).gain
+    if not isinstance(gain, Interval):
+        raise Unmeasured(gain)
+    return gain
+
+
 def _pair(exam: Exam, metric: NamedMetric, *, compared: bool) -> _Pair:
     given = getattr(exam.answers, metric.of)
     if not compared or exam.champion_answers is None:

@@ -20,10 +20,11 @@ from xops.checks.battery.disturbances import (
     with_values,
 )
 from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
+from xops.checks.battery.measure import gain_of
 from xops.checks.battery.metric import named_metric
 from xops.core.errors import Misconfigured
 from xops.core.model.fairness import rate
-from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
+from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_limit
 from xops.core.model.slices import Slice, mean_loss
 from xops.core.verdict import Finding, Outcome
@@ -245,13 +246,7 @@ class Robustness:
             raise Unmeasured("the loss of a ranking's metric is not measured")
         metric = named_metric(self.metric or _METRICS[exam.kind], exam, {})
         both = getattr(exam.answers, metric.of), getattr(after, metric.of)
-
-        def lost(places: NDArray[np.intp]) -> NDArray[np.float64]:
-            was, now = (metric.function(exam.truth[places], one[places]) for one in both)
-            return np.array([metric.sign * (was - now)])
-
-        confidence = correct(self.confidence, len(self.flips))
-        return intervals_of_rows(lost, Units.of(exam.rows, exam.groups), confidence=confidence)[0]
+        return gain_of(exam, metric, both, confidence=correct(self.confidence, len(self.flips)))
 
     def _lost(self, exam: Exam, losses: list[tuple[str, Interval]]) -> list[Finding]:
         if self.max_loss is None:
