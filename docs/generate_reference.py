@@ -69,6 +69,7 @@ HOOKS = (
     "hooks/iceberg/tables.py:IcebergHook",
     "hooks/iceberg/reading.py:IcebergReader",
     "hooks/iceberg/catalog.py:IcebergCatalog",
+    "hooks/datasets/versions.py:DatasetVersions",
     "hooks/iceberg/versions.py:TableVersions",
     "hooks/iceberg/expiry.py:VersionExpiry",
     "hooks/models/registry.py:MlflowHook",

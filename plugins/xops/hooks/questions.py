@@ -24,50 +24,45 @@ def version_there(*, version: str, batch: str, after: Any, iceberg_conn_id: str)
     :param batch: empty for any.
     :param after: a data version; None for any.
     """
-    from xops.hooks.iceberg.tables import IcebergHook
-    from xops.hooks.iceberg.versions import TableVersions
+    from xops.hooks.datasets.versions import versions_of
 
-    name, lake = VersionName.read(version), IcebergHook(iceberg_conn_id)
-    published = lake.published(name.table)
-    if published is None:
-        return None
-    versions = TableVersions(lake)
-    if name.tag and name.tag not in versions.tags(name.table):
+    name, versions = VersionName.read(version), versions_of(version, iceberg_conn_id=iceberg_conn_id)
+    if versions.lake.published(name.table) is None or (name.tag and name.tag not in versions.tags(name.table)):
         return None
     found = versions.find(version)
     known = after is not None and DataVersion.from_json(after).snapshot == found.snapshot
-    if known or (batch and batch not in lake.batches(found)):
+    if known or (batch and batch not in versions.lake.deliveries(found)):
         return None
     return found.to_json()
 
 
 def fresh_data(*, table: str, within: float, iceberg_conn_id: str) -> dict[str, Any] | None:
     """Give what readers see as soon as it was published within so many seconds of now, inclusive."""
-    from xops.hooks.iceberg.tables import IcebergHook
-    from xops.hooks.iceberg.versions import TableVersions
+    from xops.hooks.datasets.versions import versions_of
 
-    lake = IcebergHook(iceberg_conn_id)
-    published = lake.published(table)
+    versions = versions_of(table, iceberg_conn_id=iceberg_conn_id)
+    published = versions.lake.published(table)
     if published is None:
         return None
-    moment = TableVersions(lake).shown_since(published)
+    moment = versions.shown_since(published)
     age = (dt.datetime.now(dt.UTC) - moment).total_seconds()
     return published.to_json() | {"published_at": moment.isoformat()} if age <= within else None
 
 
 def ordinary_data(*, table: str, iceberg_conn_id: str) -> dict[str, Any] | None:
-    """Give what readers see as soon as the newest check of its newest batch found nothing unusual."""
-    from xops.hooks.iceberg.tables import IcebergHook
+    """Give what readers see as soon as the newest check of what they see of the newest batch found nothing unusual."""
+    from xops.hooks.datasets.store import store_of
     from xops.hooks.store.evidence import EvidenceStore
 
-    lake = IcebergHook(iceberg_conn_id)
+    lake = store_of(table, iceberg_conn_id=iceberg_conn_id)
     published = lake.published(table)
-    batches = list(lake.batches(published)) if published else []
-    if published is None or not batches:
+    batch = max(lake.deliveries(published), default="") if published else ""
+    if published is None or not batch:
         return None
-    evidence = EvidenceStore().latest("anomaly", table, batches[-1])
-    ordinary = evidence is not None and evidence.verdict.outcome.passes
-    return published.to_json() | {"batch": batches[-1]} if ordinary else None
+    mine = {f"{table}@{snapshot}" for snapshot in (published.snapshot, *lake.staged_as(published, batch))}
+    checks = [one for one in EvidenceStore().about("anomaly", table, batch) if one.verdict.subject in mine]
+    ordinary = bool(checks) and checks[-1].verdict.outcome.passes
+    return published.to_json() | {"batch": batch} if ordinary else None
 
 
 def alias_set(*, model: str, alias: str, after: str, mlflow_conn_id: str) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ class AnomalyCheckOperator(CheckOperator):
     than 14 batches to compare with, a figure is recorded as a warning: "learning". Where a new level was published for
     7 batches it counts as one, and 7 batches later it is what a batch is held against.
 
-    :param version: the data version of an Iceberg table, as StageDataOperator returns it (templated).
+    :param version: the data version, as StageDataOperator returns it (templated).
     :param columns: the columns to look at; every one when empty.
     :param time: a column of times, for the lag between its newest value and the staging; empty for none.
     :param window: how many batches to look back on, at most.
@@ -56,9 +56,8 @@ class AnomalyCheckOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Measure the batch, find the figures of those before it, compare."""
+        from xops.hooks.datasets.batch_history import BatchHistory
         from xops.hooks.datasets.store import store_of
-        from xops.hooks.iceberg.batch_history import BatchHistory
-        from xops.hooks.iceberg.tables import IcebergHook
 
         version = DataVersion.from_json(self.version)
         if not version.batch:
@@ -68,10 +67,6 @@ class AnomalyCheckOperator(CheckOperator):
                 f"{self.task_id}: a window of {LEARNING} batches at least was wanted, not {self.window}"
             )
         lake = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)
-        if not isinstance(lake, IcebergHook):
-            raise Misconfigured(
-                f"{version.table}: an Iceberg table was wanted; of other datasets no deliveries are known"
-            )
         batches = BatchHistory(lake, store.objects, columns=self.columns, time=self.time)
         verdict = judge_anomalies(
             batches.before(version, self.window),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from xops.core.dataset.versions import table_named
 from xops.core.errors import Misconfigured
 from xops.operators.base import XopsOperator
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class TagVersionOperator(XopsOperator):
     """Give a version of a dataset a name that never moves, and that keeps it from expiring.
 
-    Setting the same tag again changes nothing.
+    An SQL table keeps its newest version only, so none of it can be tagged. Setting the same tag again changes nothing.
 
     :param version: a data version, or its name: ``table``, ``table@snapshot``, ``table@moment`` (templated).
     :param tag: a letter, then at most 79 letters, digits, dots, dashes and underscores (templated).
@@ -36,10 +37,9 @@ class TagVersionOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Find the version and tag it."""
-        from xops.hooks.iceberg.tables import IcebergHook
-        from xops.hooks.iceberg.versions import TableVersions
+        from xops.hooks.datasets.versions import versions_of
 
-        versions = TableVersions(IcebergHook(self.iceberg_conn_id))
+        versions = versions_of(table_named(self.version), iceberg_conn_id=self.iceberg_conn_id)
         tagged = versions.tag(versions.find(self.version), self.tag)
         self.log.info("tag %s names %s", self.tag, tagged.name)
         return tagged.to_json()
@@ -47,6 +47,9 @@ class TagVersionOperator(XopsOperator):
 
 class DiffVersionsOperator(XopsOperator):
     """Compare two versions of a dataset: rows added, removed and changed, the schema, and the profiles.
+
+    Of an SQL table that is a batch that is staged or in quarantine, and what readers see of that batch; so is it of a
+    Parquet prefix, when one side is no version that readers have seen.
 
     :param before: the earlier data version, or its name: ``table@tag``, ``table@snapshot``, ``table@moment``
         (templated).
@@ -78,12 +81,11 @@ class DiffVersionsOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Find both versions and compare them."""
-        from xops.hooks.iceberg.tables import IcebergHook
-        from xops.hooks.iceberg.versions import TableVersions
+        from xops.hooks.datasets.versions import versions_of
         from xops.hooks.store.objects import Objects
         from xops.hooks.store.profiles import ProfileStore
 
-        versions = TableVersions(IcebergHook(self.iceberg_conn_id))
+        versions = versions_of(table_named(self.after), iceberg_conn_id=self.iceberg_conn_id)
         found = versions.diff(
             versions.find(self.before),
             versions.find(self.after),

@@ -10,10 +10,10 @@ from xops.sensors.base import XopsSensor
 class AnomalySensor(XopsSensor):
     """Wait until the newest batch that readers of a dataset see was found ordinary by its newest anomaly check.
 
-    A batch that was never checked is waited for like one that is unusual. Figures that are still being learnt do not
-    keep it waiting.
+    Only checks of the delivery that readers see count. One that was never checked is waited for like one that is
+    unusual. Figures that are still being learnt do not keep it waiting.
 
-    :param table: the Iceberg table (templated).
+    :param table: the dataset (templated).
     :param iceberg_conn_id: connection of the catalog.
     :param deferrable: see :class:`~xops.sensors.base.XopsSensor`.
     :returns: the data version, with the batch.

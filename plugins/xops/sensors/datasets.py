@@ -52,7 +52,7 @@ class DataVersionSensor(XopsSensor):
 class FreshnessSensor(XopsSensor):
     """Wait until what readers see of a dataset was published recently.
 
-    :param table: the Iceberg table (templated).
+    :param table: the dataset (templated).
     :param within_minutes: how long ago it may have been published, counted back from now, inclusive.
     :param iceberg_conn_id: connection of the catalog.
     :param deferrable: see :class:`~xops.sensors.base.XopsSensor`.

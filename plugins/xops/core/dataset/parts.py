@@ -40,6 +40,7 @@ class Part:
     :param files: its data files, where the dataset is made of files.
     :param columns: name and type of each column in order, as :mod:`xops.core.contract.column_types` names types.
     :param at: when its delivery was staged; ISO 8601, UTC.
+    :param shown_at: when readers saw it first.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Part:
     files: tuple[str, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()
     at: str = ""
+    shown_at: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON."""

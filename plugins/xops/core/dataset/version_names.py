@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from xops.core.errors import Misconfigured
 
 _SNAPSHOT = re.compile(r"[0-9]+|[0-9a-f]{64}")
+_AUTHORITY = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*")  # what stands before an @ in it is a connection
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
 _TAKEN = ("main", "audit-", "quarantine-")  # branches have these names
 
@@ -17,7 +18,7 @@ _TAKEN = ("main", "audit-", "quarantine-")  # branches have these names
 class VersionName:
     """A name of one version; at most one of ``snapshot``, ``tag`` and ``moment`` is set, none for the newest.
 
-    :param table: the dataset, ``namespace.table``.
+    :param table: the dataset: ``namespace.table``, or the URL of another.
     :param snapshot: a snapshot's number, as text.
     :param tag: a tag's name.
     :param moment: what readers saw then; with a time zone.
@@ -34,7 +35,10 @@ class VersionName:
 
         :raises Misconfigured: for anything else; a moment without a time zone is refused, because it names two.
         """
-        table, at, reference = text.partition("@")
+        authority = _AUTHORITY.match(text)
+        start = authority.end() if authority else 0
+        name, at, reference = text[start:].partition("@")
+        table = text[:start] + name
         if not table or (at and not reference):
             raise Misconfigured(
                 f"version {text!r:.200}: table, table@snapshot, table@tag or table@moment was wanted, such as "

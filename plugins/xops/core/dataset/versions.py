@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from xops.core.dataset.version_names import VersionName
 from xops.core.errors import Misconfigured
 
 _SNAPSHOT = re.compile(r"[0-9]{1,19}|[0-9a-f]{64}")
@@ -54,3 +55,8 @@ class DataVersion:
         if version is None or not _SNAPSHOT.fullmatch(str(version.snapshot)):
             raise Misconfigured(f"a data version was wanted, as StageDataOperator returns it; found {document!r:.200}")
         return version
+
+
+def table_named(version: str | Mapping[str, Any] | DataVersion) -> str:
+    """Give the dataset of a version that is named, or given as its JSON."""
+    return VersionName.read(version).table if isinstance(version, str) else DataVersion.from_json(version).table

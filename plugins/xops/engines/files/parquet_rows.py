@@ -58,7 +58,7 @@ def _opened(file: Any, name: str) -> Any:
     from pyarrow import parquet
 
     try:
-        return parquet.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
+        return parquet.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(name, error, "at its footer") from error
 

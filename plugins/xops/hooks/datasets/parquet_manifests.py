@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xops.core.dataset.parts import Part, columns_of, shown
@@ -42,12 +42,14 @@ class Manifest:
     :param number: its place in the log, from 1; 0 while there is none.
     :param parts: every part there ever was, oldest first; those that are replaced have no files.
     :param history: the versions that can be read, oldest first.
+    :param tags: versions by the names that people gave them.
     :param nonce: tells two writers of the same state apart.
     """
 
     number: int = 0
     parts: Parts = ()
     history: tuple[Shown, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
     nonce: str = ""
 
     @property
@@ -64,6 +66,7 @@ class Manifest:
             "columns": columns_of(self.parts),
             "parts": [part.to_json() for part in self.parts],
             "history": [asdict(one) for one in self.history],
+            "tags": dict(self.tags),
             "nonce": self.nonce,
         }
 
@@ -72,15 +75,27 @@ class Manifest:
         """Read what :meth:`to_json` wrote."""
         parts = tuple(map(Part.from_json, document["parts"]))
         history = tuple(Shown(**one) for one in document["history"])
-        return cls(document["number"], parts, history, document["nonce"])
+        return cls(document["number"], parts, history, document["tags"], document["nonce"])
 
-    def followed_by(self, parts: Parts, history: tuple[Shown, ...]) -> Manifest:
-        """Give the next state; where readers see another version, the history has it."""
+    def shows(self, version: str) -> Shown | None:
+        """Give what the history has of a version; None when it is not there."""
+        return next((one for one in self.history if one.version == version), None)
+
+    def followed_by(
+        self,
+        *,
+        parts: Parts | None = None,
+        history: tuple[Shown, ...] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        """Give the next state, of which the rest is as in this; readers' new version enters the history."""
+        parts = self.parts if parts is None else parts
+        history = self.history if history is None else history
         number, version = self.number + 1, version_of(parts)
         if version and version != (history[-1].version if history else ""):
             now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
             history = (*history, Shown(version, number, now))
-        return Manifest(number, parts, history, uuid.uuid4().hex)
+        return Manifest(number, parts, history, self.tags if tags is None else tags, uuid.uuid4().hex)
 
 
 def version_of(parts: Sequence[Part]) -> str:

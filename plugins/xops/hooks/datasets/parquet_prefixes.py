@@ -56,7 +56,7 @@ class ParquetPrefixes(PlainDatasets):
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
     ) -> pa.Table:
         """Read a version: staged, published or quarantined."""
-        parts = self._parts_of(version)
+        parts = self.parts_of(version)
         known = [*_columns(parts), BATCH]
         absent = [column for column in columns or () if column not in known]
         if absent:
@@ -69,21 +69,22 @@ class ParquetPrefixes(PlainDatasets):
         """Give the columns of a version, from the footers of one file a part."""
         import pyarrow as pa
 
-        parts, prefix = self._parts_of(version), Prefix(version.table)
+        parts, prefix = self.parts_of(version), Prefix(version.table)
         schemas = [prefix.file(part.files[0]).schema_arrow for part in parts if part.files]
         found = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
         return pa.schema([found.field(name) for name in [*_columns(parts), BATCH] if name in found.names])
 
     def files(self, version: DataVersion) -> set[str]:
         """Give the data files of a version."""
-        return {file for part in self._parts_of(version) for file in part.files}
+        return {file for part in self.parts_of(version) for file in part.files}
 
     def versions(self, table: str) -> list[DataVersion]:
         """Give every version that readers see or have ever seen, oldest first; those that expired are left out."""
         seen = dict.fromkeys(one.version for one in Prefix(table).manifests.newest().history)
         return [DataVersion(table, version) for version in seen]
 
-    def _parts_of(self, version: DataVersion) -> Sequence[Part]:
+    def parts_of(self, version: DataVersion) -> Sequence[Part]:
+        """Give the parts that a version shows, or the one that it is."""
         manifests = Prefix(version.table).manifests
         newest = manifests.newest()
         part = part_named(newest.parts, version.snapshot)
@@ -91,9 +92,9 @@ class ParquetPrefixes(PlainDatasets):
             return [part]
         if newest.version == version.snapshot:
             return shown(newest.parts)
-        for one in newest.history:
-            if one.version == version.snapshot:
-                return shown(manifests.numbered(one.number).parts)
+        known = newest.shows(version.snapshot)
+        if known is not None:
+            return shown(manifests.numbered(known.number).parts)
         raise Misconfigured(f"{version.name}: there is no such version, or it has expired; take another")
 
 
@@ -115,7 +116,7 @@ class Prefix:
 
         def following(now: Manifest) -> Manifest | None:
             parts = propose(now.parts)
-            return None if parts is None else now.followed_by(parts, now.history)
+            return None if parts is None else now.followed_by(parts=parts)
 
         parts = self.manifests.append(following).parts
         self.remove_unused(parts)

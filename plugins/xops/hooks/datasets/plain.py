@@ -105,8 +105,7 @@ class PlainDatasets:
     ) -> DataVersion:
         """Put a batch where no reader sees it."""
         incoming = Incoming(rows, table=table, batch=batch, write=write)
-        now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
-        described = Part("", batch, 0, State.STAGED, 0, write=write, source=source, at=now)
+        described = Part("", batch, 0, State.STAGED, 0, write=write, source=source, at=_now())
         with self.opened(table) as dataset:
             described = replace(described, columns=incoming.columns)
             dataset.refuse_misfit(described, incoming)
@@ -196,22 +195,22 @@ class PlainDatasets:
     def deliveries(self, version: DataVersion) -> dict[str, str]:
         """Give the batches that a version holds, each with what names its rows: the parts that show them."""
         found: dict[str, list[str]] = {}
-        for part in self._parts_of(version):
+        for part in self.parts_of(version):
             found.setdefault(part.batch, []).append(part.id)
         return {batch: "+".join(ids) for batch, ids in found.items()}
 
     def staged_as(self, version: DataVersion, batch: str) -> set[str]:
         """Give the staged versions whose rows a version shows of a batch."""
-        mine = [part for part in self._parts_of(version) if part.batch == batch]
+        mine = [part for part in self.parts_of(version) if part.batch == batch]
         return {identity for part in mine for identity in (part.id, *part.of)}
 
     def staged_at(self, version: DataVersion, batch: str) -> dt.datetime | None:
         """Give when the rows of a batch that a version has were staged; None where that is not known."""
-        moments = [part.at for part in self._parts_of(version) if part.batch == batch and part.at]
+        moments = [part.at for part in self.parts_of(version) if part.batch == batch and part.at]
         return dt.datetime.fromisoformat(max(moments)) if moments else None
 
     @abstractmethod
-    def _parts_of(self, version: DataVersion) -> Sequence[Part]:
+    def parts_of(self, version: DataVersion) -> Sequence[Part]:
         """Give the parts that a version shows, or the one that it is."""
 
 
@@ -226,7 +225,7 @@ def _showing(dataset: Storage, parts: Parts, part: Part, name: str) -> Parts:
     former = {one.id for one in shown(parts) if one.batch == part.batch and one.order != part.order}
     joins = any(one.batch == part.batch and one.order == part.order for one in shown(parts))
     others, landed = dataset.land(moved(parts, former, State.REPLACED), part, joins=joins, name=name)
-    landed = replace(landed, state=State.PUBLISHED)
+    landed = replace(landed, state=State.PUBLISHED, shown_at=_now())
     return (*others, replace(landed, shown=dataset.version((*others, landed))))
 
 
@@ -239,6 +238,10 @@ def _branch(state: State, batch: str, identity: str) -> str:
     if state is State.QUARANTINED:
         return f"quarantine-{slug(batch)}-{identity[:19]}"
     return f"audit-{slug(batch)}" if state is State.STAGED else ""
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
 
 
 def _published(version: DataVersion, parts: Parts) -> DataVersion:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from xops.core.dataset.writes import Write
 
-PIECE = 128 << 20  # bytes of rows that are held at a time, and written into one file
+PIECE = 64 << 20  # bytes of rows that are held at a time, and written into one file
 _READ = 1 << 16  # rows
 
 

@@ -53,7 +53,7 @@ def add_columns(connection: Connection, target: Table, columns: Sequence[Column[
     quoted = connection.dialect.identifier_preparer.format_table(target)
     for column in columns:
         added = sa.schema.CreateColumn(sa.Column(column.name, column.type)).compile(dialect=connection.dialect)
-        connection.execute(sa.DDL(f"ALTER TABLE {quoted} ADD COLUMN {added}".replace("%", "%%")))
+        connection.execute(sa.DDL(f"ALTER TABLE {quoted} ADD COLUMN {added}"))
 
 
 def insert(connection: Connection, target: Table, rows: pa.Table) -> None:

@@ -108,7 +108,8 @@ class SqlDatasets(PlainDatasets):
         wanted = [part.batch] if alone and batches is None else batches
         return _address(version.table)["conn_id"], query if wanted is None else dataset.of_batches(query, found, wanted)
 
-    def _parts_of(self, version: DataVersion) -> Sequence[Part]:
+    def parts_of(self, version: DataVersion) -> Sequence[Part]:
+        """Give the parts that a version shows, or the one that it is."""
         with self.opened(version.table) as dataset:
             return self._shown_by(version, dataset)
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 from xops.core.dataset.writes import APPEND, Write
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     import pyarrow as pa
 
+    from xops.core.dataset.lineage import Place
     from xops.core.dataset.versions import DataVersion
 
 
@@ -105,6 +107,18 @@ class DatasetStore(Protocol):
     def published(self, table: str) -> DataVersion | None:
         """Give the version that readers see, or None while nothing was published."""
 
+    def deliveries(self, version: DataVersion) -> dict[str, str]:
+        """Give the batches that a version holds, each with a name of its rows that they have in other versions too."""
+
+    def staged_as(self, version: DataVersion, batch: str) -> set[str]:
+        """Give the snapshots as which the rows were staged, or set aside, that a version has of a batch."""
+
+    def staged_at(self, version: DataVersion, batch: str) -> dt.datetime | None:
+        """Give when the rows that a version has of a batch were staged; None where that is no longer known."""
+
+    def place(self, table: str) -> Place:
+        """Give the name by which lineage knows a dataset."""
+
     def versions(self, table: str) -> list[DataVersion]:
         """Give every version that readers see or have ever seen, oldest first; those that expired are left out."""
 
@@ -112,8 +126,9 @@ class DatasetStore(Protocol):
 def store_of(table: str, *, iceberg_conn_id: str) -> DatasetStore:
     """Open the store of a dataset.
 
-    :param table: ``namespace.table`` of the Iceberg catalog that ``iceberg_conn_id`` names; ``sql://conn_id/schema.table``
-        for a table of a database; a folder or ``s3://conn_id@bucket/prefix`` for plain Parquet files.
+    :param table: it, or the name of a version of it: ``namespace.table`` of the Iceberg catalog that
+        ``iceberg_conn_id`` names; ``sql://conn_id/schema.table`` for a table of a database; a folder or
+        ``s3://conn_id@bucket/prefix`` for plain Parquet files.
     """
     if table.startswith("sql://"):
         from xops.hooks.datasets.sql_datasets import SqlDatasets

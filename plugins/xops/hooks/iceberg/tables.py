@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,18 @@ class IcebergHook(IcebergWriter):
 
         return self._in_one_step(lambda: self.table(version.table), prepare, f"batch {version.batch} was released")
 
+    def staged_as(self, version: DataVersion, batch: str) -> set[str]:
+        """Give the snapshots as which the rows were staged, or set aside, that a version has of a batch."""
+        mine = _landed(self.table(version.table), version, batch)
+        return {str(held) for part in mine for held in (part.delivery, *part.holds)}
+
+    def staged_at(self, version: DataVersion, batch: str) -> dt.datetime | None:
+        """Give when the rows that a version has of a batch were staged; None where that is no longer known."""
+        target = self.table(version.table)
+        known = [target.snapshot_by_id(part.delivery) for part in _landed(target, version, batch)]
+        moments = [snapshot.timestamp_ms for snapshot in known if snapshot is not None]
+        return dt.datetime.fromtimestamp(max(moments) / 1000, dt.UTC) if moments else None
+
     def roll_back(self, version: DataVersion) -> list[DataVersion]:
         """Let ``main`` show an earlier version again, in one atomic step.
 
@@ -224,6 +237,13 @@ def _known(target: Table, version: DataVersion) -> Part:
     if part is None:
         raise Misconfigured(f"{version.name}: this snapshot is gone; stage the batch again")
     return part
+
+
+def _landed(target: Table, version: DataVersion, batch: str) -> list[Part]:
+    """Give the parts of the delivery that a version has of a batch, newest first."""
+    found = (part_of(target.snapshot_by_id(snapshot)) for snapshot in ancestry(target, int(version.snapshot)))
+    mine = [part for part in found if part is not None and part.batch == batch]
+    return [part for part in mine if part.delivery == mine[0].delivery]
 
 
 def _passing_of(target: Table, version: DataVersion) -> tuple[int, Part] | None:

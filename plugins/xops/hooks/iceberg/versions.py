@@ -1,4 +1,4 @@
-"""The versions of an Iceberg table by name: found, tagged, and compared with each other."""
+"""The versions of an Iceberg table: tagged, found by time, and told apart by their files."""
 
 from __future__ import annotations
 
@@ -6,56 +6,30 @@ import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from xops.core.dataset.diff import VersionDiff, moved_figures, schema_changes
-from xops.core.dataset.lineage import Touched
-from xops.core.dataset.version_names import VersionName, tag_name
+from xops.core.dataset.version_names import tag_name
 from xops.core.dataset.versions import DataVersion
-from xops.core.errors import Misconfigured, Unavailable, bounded
-from xops.hooks import traced
+from xops.core.errors import Misconfigured, Unavailable
+from xops.hooks.datasets.versions import Apart, DatasetVersions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
     from pyiceberg.table import DataScan, FileScanTask, Table
 
+    from xops.core.dataset.diff import VersionDiff
     from xops.hooks.iceberg.tables import IcebergHook
-    from xops.hooks.store.profiles import ProfileStore
 
 _RACES = 20
 
 
-class TableVersions:
+class TableVersions(DatasetVersions):
     """Names for the versions of the tables of one catalog.
 
     :param lake: the catalog.
     """
 
-    def __init__(self, lake: IcebergHook) -> None:
-        self.lake = lake
-
-    def find(self, name: str | DataVersion | Mapping[str, Any]) -> DataVersion:
-        """Give the version that a name stands for now.
-
-        :param name: ``table`` for what readers see, ``table@123`` for a snapshot, ``table@tag``,
-            ``table@2026-01-31T06:00:00+00:00`` for what readers saw then; or a data version as it is.
-        :raises Misconfigured: when there is none, saying which there are.
-        """
-        if not isinstance(name, str):
-            return DataVersion.from_json(name)
-        wanted = VersionName.read(name)
-        if not (wanted.snapshot or wanted.tag or wanted.moment):
-            published = self.lake.published(wanted.table)
-            if published is None:
-                raise Misconfigured(f"{wanted.table}: nothing was published; publish a batch first")
-            return published
-        if wanted.tag:
-            return self._tagged(wanted)
-        target = self.lake.table(wanted.table)
-        snapshot = wanted.snapshot or self._shown_at(target, wanted)
-        if target.snapshot_by_id(int(snapshot)) is None:
-            raise Misconfigured(f"{wanted.table}@{snapshot}: this snapshot has expired or never was")
-        return DataVersion(wanted.table, snapshot)
+    lake: IcebergHook
 
     def tag(self, version: DataVersion, tag: str) -> DataVersion:
         """Give a version a name that stays: no expiry removes it, and the name never moves to another version.
@@ -121,76 +95,43 @@ class TableVersions:
         )
         return _utc(next(log, made.timestamp_ms))
 
-    def diff(
-        self,
-        before: DataVersion,
-        after: DataVersion,
-        *,
-        key: Sequence[str],
-        profiles: ProfileStore | None = None,
-        show_keys: bool = False,
-    ) -> VersionDiff:
-        """Compare two versions of a table. Data files that both have are not read: no row of them can differ.
+    def known(self, version: DataVersion) -> DataVersion:
+        """Give a version that is there."""
+        if self.lake.table(version.table).snapshot_by_id(int(version.snapshot)) is None:
+            raise Misconfigured(f"{version.name}: this snapshot has expired or never was")
+        return version
 
-        :param key: columns that identify a row.
-        :param profiles: where the versions' profiles are kept; None leaves the comparison of profiles out.
-        :param show_keys: name the first keys that differ. They are values of the data: ask whoever owns it.
-        :raises Misconfigured: when a version expired, the tables differ, or the key does not identify a row.
-        """
-        from xops.engines.row_diff import compare_rows
-
-        if before.table != after.table:
-            raise Misconfigured(f"{before.name} and {after.name}: two versions of one table were wanted")
+    def apart(self, before: DataVersion, after: DataVersion) -> Apart:
+        """Give two versions without the data files that both have."""
         target = self.lake.table(before.table)
         scans = [self._scan(target, version) for version in (before, after)]
         with self.lake.answering():
             files = [{_identity(task): task for task in scan.plan_files()} for scan in scans]
             shared = {identity for identity in files[0].keys() & files[1].keys() if len(identity) == 1}
-            readers = [
+            first, second = (
                 _reader(target, scan, [task for identity, task in found.items() if identity not in shared])
                 for scan, found in zip(scans, files, strict=True)
-            ]
-            rows = compare_rows(readers[0], readers[1], key=key, show_keys=show_keys)
-        unread = sum(files[0][identity].file.record_count for identity in shared)
-        schemas = [{field.name: str(field.field_type) for field in scan.projection().fields} for scan in scans]
-        for version, columns, read in zip((before, after), schemas, (rows.before, rows.after), strict=True):
-            traced.read(Touched(self.lake.place(version.table), version.snapshot, columns, read + unread))
-        moved = ()
-        if profiles is not None:
-            names = [name for name in schemas[1] if name in schemas[0]]
-            counted = [
-                profiles.reference(version.name, names, lambda version=version: self.lake.rows(version, columns=names))
-                for version in (before, after)
-            ]
-            moved = moved_figures(counted[0], counted[1])
-        return VersionDiff(
-            before.name, after.name, tuple(key), rows.before + unread, rows.after + unread,
-            rows.added, rows.removed, rows.changed, rows.changed_in, schema_changes(schemas[0], schemas[1]), moved,
-            rows.keys,
-        )  # fmt: skip
-
-    def _tagged(self, wanted: VersionName) -> DataVersion:
-        tags = self.tags(wanted.table)
-        if wanted.tag not in tags:
-            raise Misconfigured(
-                f"{wanted.table}: no tag {wanted.tag}; its tags are {bounded(', '.join(tags) or 'none')}"
             )
-        return tags[wanted.tag]
+        unread = sum(files[0][identity].file.record_count for identity in shared)
+        types = [{field.name: str(field.field_type) for field in scan.projection().fields} for scan in scans]
+        return Apart((first, second), unread, (types[0], types[1]))
 
-    @staticmethod
-    def _shown_at(target: Table, wanted: VersionName) -> str:
-        """Give the snapshot that ``main`` showed at a moment."""
-        assert wanted.moment is not None  # noqa: S101 - the caller found it set
-        moment = wanted.moment.timestamp() * 1000
-        shown = [entry for entry in target.metadata.snapshot_log if entry.timestamp_ms <= moment]
+    def diff(self, before: DataVersion, after: DataVersion, **how: Any) -> VersionDiff:
+        """Compare two versions of a table; see :meth:`DatasetVersions.diff`."""
+        with self.lake.answering():
+            return super().diff(before, after, **how)
+
+    def shown_at(self, table: str, moment: dt.datetime) -> DataVersion:
+        """Give the version that ``main`` showed at a moment."""
+        log = self.lake.table(table).metadata.snapshot_log
+        shown = [entry for entry in log if entry.timestamp_ms <= moment.timestamp() * 1000]
         if not shown:
-            log = target.metadata.snapshot_log
             first = _utc(log[0].timestamp_ms).isoformat() if log else "never"
             raise Misconfigured(
-                f"{wanted.table} at {wanted.moment.isoformat()}: no version is known that readers saw then; "
+                f"{table} at {moment.isoformat()}: no version is known that readers saw then; "
                 f"the earliest is of {first}"
             )
-        return str(shown[-1].snapshot_id)
+        return self.known(DataVersion(table, str(shown[-1].snapshot_id)))
 
     @staticmethod
     def _scan(target: Table, version: DataVersion) -> DataScan:

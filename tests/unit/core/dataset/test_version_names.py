@@ -20,6 +20,10 @@ SIX = dt.datetime(2026, 1, 31, 6, tzinfo=dt.UTC)
         ("nyc.flights@2026-01-31T06:00:00+00:00", VersionName("nyc.flights", moment=SIX)),
         ("nyc.flights@2026-01-31T07:00:00+01:00", VersionName("nyc.flights", moment=SIX)),
         ("nyc.flights@2026-01-31T06:00:00Z", VersionName("nyc.flights", moment=SIX)),
+        ("s3://aws@bucket/orders", VersionName("s3://aws@bucket/orders")),
+        ("s3://aws@bucket/orders@closed", VersionName("s3://aws@bucket/orders", tag="closed")),
+        ("sql://shop/public.orders@7", VersionName("sql://shop/public.orders", snapshot="7")),
+        ("/lake/orders@2026-01-31T06:00:00Z", VersionName("/lake/orders", moment=SIX)),
     ],
 )
 def test_a_name_says_newest_snapshot_tag_or_moment(text, name):

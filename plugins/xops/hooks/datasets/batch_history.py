@@ -1,4 +1,4 @@
-"""The figures of a table's batches: measured once each, and then kept."""
+"""The figures of a dataset's batches: measured once each, and then kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xops.core.profile.spec import Kind
 if TYPE_CHECKING:
     from xops.core.dataset.versions import DataVersion
     from xops.core.profile.profiles import Profile
-    from xops.hooks.iceberg.tables import IcebergHook
+    from xops.hooks.datasets.store import DatasetStore
     from xops.hooks.store.objects import Objects
 
 _PER_HOUR = {Kind.TIMESTAMP: 3_600_000_000, Kind.DATE: 1 / 24}  # of the units in which a profile has them
@@ -29,7 +29,7 @@ class BatchHistory:
     :param time: a column of times; the lag of its newest value is measured too. Empty for none.
     """
 
-    def __init__(self, lake: IcebergHook, objects: Objects, *, columns: Sequence[str] = (), time: str = "") -> None:
+    def __init__(self, lake: DatasetStore, objects: Objects, *, columns: Sequence[str] = (), time: str = "") -> None:
         self.lake = lake
         self.objects = objects
         self.columns = columns
@@ -74,15 +74,15 @@ class BatchHistory:
         profile = engine.scan(profile=engine.spec(kept)).profile
         if profile is None:
             raise AssertionError("a scan that is asked for a profile gives one")
-        return measure(profile, batch=batch, lag=self._lag(profile, version, delivery))
+        return measure(profile, batch=batch, lag=self._lag(profile, version, batch))
 
-    def _lag(self, profile: Profile, version: DataVersion, delivery: str) -> float | None:
+    def _lag(self, profile: Profile, version: DataVersion, batch: str) -> float | None:
         """Give the hours from the newest time to the staging; None where that is no longer known."""
         if not self.time:
             return None
-        column, snapshot = profile.column(self.time), self.lake.table(version.table).snapshot_by_id(int(delivery))
+        column, staged = profile.column(self.time), self.lake.staged_at(version, batch)
         if column is None or column.spec.kind not in _PER_HOUR:
             raise Misconfigured(f"{version.name}: a column of times or dates was wanted, {self.time} is none")
-        if snapshot is None or column.high is None:
+        if staged is None or column.high is None:
             return None
-        return snapshot.timestamp_ms / 3_600_000 - column.high / _PER_HOUR[column.spec.kind]
+        return staged.timestamp() / 3_600 - column.high / _PER_HOUR[column.spec.kind]
