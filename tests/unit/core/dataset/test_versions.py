@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xops.core.dataset.versions import DataVersion
+from xops.core.dataset.versions import DataVersion, table_named
 from xops.core.errors import Misconfigured
 
 pytestmark = pytest.mark.unit
@@ -63,3 +63,11 @@ def test_the_refusal_of_a_long_document_is_bounded():
     with pytest.raises(Misconfigured) as refused:
         DataVersion.from_json({"table": "x" * 10_000})
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["nyc.flights", "nyc.flights@closed", DataVersion("nyc.flights", "1"), DataVersion("nyc.flights", "1").to_json()],
+)
+def test_the_dataset_of_a_version_is_known_however_it_is_named(version):
+    assert table_named(version) == "nyc.flights"
