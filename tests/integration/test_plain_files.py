@@ -8,11 +8,15 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from xops.core.errors import Misconfigured
@@ -105,6 +109,25 @@ def test_a_column_that_is_not_plain_is_left_to_arrow(name, tmp_path):
     assert told(written(tmp_path / "a.parquet", {"n": [1, 2, 3], name: OTHERS[name]})) is None
     suite = {"expectations": [{"type": "expect_column_max_to_be_between", "kwargs": {"column": "n", "max_value": 3}}]}
     assert one_select.decide([str(tmp_path / "a.parquet")], suite)[0]["success"]
+
+
+@given(
+    st.lists(st.none() | st.integers(-3, 3), min_size=1, max_size=40),
+    st.lists(st.floats(0, 1) | st.sampled_from([0.25, 0.5, 1 / 3, 0.1]), min_size=1, max_size=4),
+)
+@settings(max_examples=60, deadline=None)
+def test_quantiles_are_those_of_pandas_whether_or_not_footers_count_the_values(values, shares):
+    rows = pa.table({"n": pa.array(values, pa.int64())})
+    ranges = {"quantiles": shares, "value_ranges": [[None, None]] * len(shares)}
+    kwargs = {"column": "n", "quantile_ranges": ranges}
+    suite = {"expectations": [{"type": "expect_column_quantile_values_to_be_between", "kwargs": kwargs}]}
+    with tempfile.TemporaryDirectory() as folder:
+        pq.write_table(rows, f"{folder}/a.parquet")
+        (told,), (listed,) = one_select.decide(f"{folder}/a.parquet", suite), one_select.decide(rows, suite)
+    assert told == listed
+    present = pd.Series([value for value in values if value is not None], dtype=float)
+    if len(present):
+        assert told["result"]["observed_value"]["values"] == present.quantile(shares, "nearest").tolist()
 
 
 def test_files_of_different_columns_and_what_is_no_parquet_are_left_to_arrow(tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import bounded
 from xops.core.suite.compiler import compile_expectation, entry_of
-from xops.core.suite.plan import Column, Plan, columns_of
+from xops.core.suite.plan import Column, Kind, Plan, columns_of
 from xops.engines.duckdb_query import Unanswered, connected, parquet, statement
 from xops.engines.files.footers import stated
 from xops.engines.files.parquet_files import here
@@ -61,9 +61,10 @@ def decide(rows: Rows, suite: Mapping[str, Any], *, memory_limit: str = "") -> l
 
         source = source_of(rows)
         columns = _columns(source)
-        plans = _plans(suite, columns)
+        known = _stated(source, columns)
+        plans = _plans(suite, columns, known)
         engine = DuckdbScan(_by_place(source), version=name, memory_limit=memory_limit)
-        measured, _ = _measure(engine, source, columns, plans, None)
+        measured, _ = _measure(engine, source, columns, plans, None, known=known)
     return _entries(suite, plans, measured)
 
 
@@ -78,13 +79,13 @@ def _decide_plain(
         files = plain_files(connection, paths)
         if files is None:
             return None
-        plans, places = _plans(suite, files.columns), range(len(files.columns))
+        plans, places = _plans(suite, files.columns, files.stated), range(len(files.columns))
 
         def ask(asks: Sequence[str], _: ProfileSpec | None, projections: Sequence[str]) -> Scanned:
             asked = statement({ask: ask for ask in asks}, projections, rows=parquet(paths), places=places)
             return Scanned(dict(zip(asks, connection.execute(asked).fetchone() or (), strict=True)), None)
 
-        measured, _ = _measured(ask, files.columns, plans, None, files.stated)
+        measured, _ = _measured(ask, files.columns, plans, None, known=files.stated)
     return _entries(suite, plans, measured)
 
 
@@ -103,9 +104,10 @@ def examine(
     source = source_of(rows)
     engine = DuckdbScan(source, version=version, memory_limit=memory_limit)
     types, columns = engine.types(), _columns(source)
-    plans = _plans(suite, columns)
     with reading(version):
-        measured, found = _measure(engine, source, columns, plans, profile)
+        known = _stated(source, columns)
+        plans = _plans(suite, columns, known)
+        measured, found = _measure(engine, source, columns, plans, profile, known=known)
     return Examined(_entries(suite, plans, measured), found, types)
 
 
@@ -115,19 +117,18 @@ def _measure(
     columns: Sequence[Column],
     plans: Sequence[Plan | None],
     profile: ProfileSpec | None,
+    *,
+    known: Mapping[str, Any],
 ) -> tuple[Mapping[str, Any] | None, Profile | None]:
     """Find what the plans ask; None where DuckDB cannot answer, unless the files themselves are at fault."""
-    files = source.files if isinstance(source, ParquetFiles) else []
 
     def ask(asks: Sequence[str], profile: ProfileSpec | None, projections: Sequence[str]) -> Scanned:
         return engine.scan({ask: ask for ask in asks}, profile, projections=projections)
 
     try:
-        return _measured(
-            ask, columns, plans, profile, stated([file.footer for file in files], columns) if files else {}
-        )
+        return _measured(ask, columns, plans, profile, known=known)
     except Unanswered as error:
-        if files:
+        if isinstance(source, ParquetFiles):
             raise
         _LOG.warning("the suite is left to Great Expectations: %s", bounded(error))
         return None, engine.scan(profile=profile).profile if profile else None
@@ -138,6 +139,7 @@ def _measured(
     columns: Sequence[Column],
     plans: Sequence[Plan | None],
     profile: ProfileSpec | None,
+    *,
     known: Mapping[str, Any],
 ) -> tuple[Mapping[str, Any], Profile | None]:
     """Find what the plans ask by one reading, or by a second one where values turn out to repeat.
@@ -149,18 +151,34 @@ def _measured(
     asks = _open(made, measured, [ask for plan in made for ask in plan.asks])
     spared = {ask for plan in made for ask, implied in plan.implied.items() if implied.by & set(asks)}
     found: Profile | None = None
+    counted = {f"count({column.sql})": column for column in columns if profile and profile.column(column.name)}
     for asked in ([ask for ask in asks if ask not in spared], asks, None):
         every = asked if asked is not None else [ask for plan in made for ask in plan.recount(measured)]
         left = _open(made, measured, every)
-        if left or (profile is not None and found is None):
-            scanned = ask(left, None if found else profile, _projections(columns, left))
-            measured |= scanned.values
-            found = found or scanned.profile
+        if found is None and profile is not None:
+            left = [ask for ask in left if ask not in counted]
+            scanned = ask(left, profile, _projections(columns, left))
+            found = scanned.profile
+            measured |= {**scanned.values, **{ask: _present(found, column) for ask, column in counted.items()}}
+        elif left:
+            measured |= ask(left, None, _projections(columns, left)).values
     return measured, found
 
 
-def _plans(suite: Mapping[str, Any], columns: Sequence[Column]) -> list[Plan | None]:
-    return [compile_expectation(expectation, columns) for expectation in suite["expectations"]]
+def _present(profile: Profile | None, column: Column) -> int:
+    """Give how many values of a column a profile has counted; NaN, as in pandas, is missing."""
+    counted = profile.column(column.name) if profile else None
+    if counted is None:
+        raise AssertionError(f"a profile that was asked for column {column.name} has it")
+    return counted.rows - counted.nulls - (counted.nan if column.kind in (Kind.FLOAT, Kind.FLOAT32) else 0)
+
+
+def _stated(source: Source, columns: Sequence[Column]) -> Mapping[str, Any]:
+    return stated([file.footer for file in source.files], columns) if isinstance(source, ParquetFiles) else {}
+
+
+def _plans(suite: Mapping[str, Any], columns: Sequence[Column], known: Mapping[str, Any]) -> list[Plan | None]:
+    return [compile_expectation(expectation, columns, known=known) for expectation in suite["expectations"]]
 
 
 def _open(plans: Sequence[Plan], measured: dict[str, Any], asks: Sequence[str]) -> list[str]:

@@ -192,6 +192,10 @@ class ProfileSpec:
         """The SHA-256 of all that decides what is counted."""
         return digest(self.to_json())
 
+    def column(self, name: str) -> ColumnSpec | None:
+        """Give how a column is counted, or None when it is not."""
+        return next((column for column in self.columns if column.name == name), None)
+
     def fitted(self, types: Mapping[str, str]) -> ProfileSpec:
         """Give the same bins for those columns that a dataset has, given its columns' SQL types.
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 _BASE = 0x9E37_79B9_7F4A_7C15
-_BLOCK = 65_536  # bytes of text that are hashed at once
+_LONG = 65_536  # bytes from which on a text has a hash of another kind
+_BLOCK = 32_768  # bytes of text that are hashed at once: the arrays made for them stay in the processor's cache
 
 
 def hash_numbers(values: NDArray[np.float64]) -> Hashes:
@@ -26,18 +27,19 @@ def hash_texts(data: NDArray[np.uint8], offsets: NDArray[np.integer]) -> Hashes:
     """Hash texts that lie one after the other.
 
     A text is a number whose digits are its bytes plus one, to a fixed base, modulo 2 to the 64th (as Karp and Rabin
-    1987), and then mixed; one longer than a block by BLAKE2.
+    1987), and then mixed; one longer than 64 KiB by BLAKE2.
 
     :param data: the bytes of all texts.
     :param offsets: where each text starts, and where the last one ends.
     """
-    size = len(offsets) - 1
+    size, end = len(offsets) - 1, int(offsets[-1])
     hashes, start = np.empty(size, np.uint64), 0
     while start < size:
         first = int(offsets[start])
-        stop = max(int(np.searchsorted(offsets, first + _BLOCK, side="right")) - 1, start + 1)
+        reach = offsets.dtype.type(min(first + _BLOCK, end))  # of another type, numpy would convert all offsets
+        stop = max(int(offsets.searchsorted(reach, side="right")) - 1, start + 1)
         part = data[first : int(offsets[stop])]
-        if len(part) > _BLOCK:
+        if len(part) > _LONG:
             hashes[start] = int.from_bytes(hashlib.blake2b(part.tobytes(), digest_size=8).digest(), "little")
         else:
             hashes[start:stop] = _hash_block(part, offsets[start : stop + 1] - first)
@@ -64,7 +66,7 @@ def _hash_block(data: NDArray[np.uint8], offsets: NDArray[np.integer]) -> Hashes
 
 @cache
 def _powers(base: int) -> Hashes:
-    powers = np.full(_BLOCK + 1, base, np.uint64)
+    powers = np.full(_LONG + 1, base, np.uint64)
     powers[0] = 1
     return np.cumprod(powers, dtype=np.uint64)
 

@@ -19,7 +19,7 @@ from xops.core.suite.figures import (
     plan_quantiles,
     plan_share,
 )
-from xops.core.suite.plan import Answer, Column, NotCompiled, Plan, Question
+from xops.core.suite.plan import Answer, Column, Measured, NotCompiled, Plan, Question
 from xops.core.suite.results import named_columns
 from xops.core.suite.row_conditions import UnsafeCondition, as_sql, columns_in, read_condition
 from xops.core.suite.rows import (
@@ -155,15 +155,19 @@ PLANNED: Mapping[str, Planned] = {
 
 
 def compile_expectation(
-    expectation: Mapping[str, Any], columns: Sequence[Column], known: Mapping[str, Planned] = PLANNED
+    expectation: Mapping[str, Any],
+    columns: Sequence[Column],
+    planned_as: Mapping[str, Planned] = PLANNED,
+    known: Measured | None = None,
 ) -> Plan | None:
     """Plan how an expectation is decided by aggregates; None when Great Expectations has to.
 
     :param expectation: its configuration: ``type`` and ``kwargs``.
     :param columns: the table's columns, in their order.
-    :param known: how each type of expectation is planned.
+    :param planned_as: how each type of expectation is planned.
+    :param known: aggregates that are known before a row is read.
     """
-    planned, kwargs = known.get(expectation["type"]), expectation.get("kwargs") or {}
+    planned, kwargs = planned_as.get(expectation["type"]), expectation.get("kwargs") or {}
     given = {name: value for name, value in kwargs.items() if value is not None}
     if planned is None or not planned.arguments >= set(kwargs):
         return None
@@ -177,7 +181,7 @@ def compile_expectation(
         if absent and "exist" not in expectation["type"] and "table" not in expectation["type"]:
             missing = Answer(success=False, error=f'Error: The column "{absent[0]}" in BatchData does not exist.')
             return Plan((), lambda _: missing)
-        return planned.plan(Question(given, names, by_name, where))
+        return planned.plan(Question(given, names, by_name, where, known or {}))
     except (NotCompiled, UnsafeCondition, KeyError, TypeError):
         return None
 

@@ -129,12 +129,14 @@ class Question:
 
     :param columns: by name; None for a name that several columns share.
     :param where: the row condition as SQL, empty without one.
+    :param known: aggregates that are known before a row is read.
     """
 
     kwargs: Mapping[str, Any]
     names: Sequence[str]
     columns: Mapping[str, Column | None]
     where: str = ""
+    known: Measured = field(default_factory=dict)
 
     def column(self, *kinds: Kind, argument: str = "column") -> Column:
         """Give the column that an argument names, if it is of one of ``kinds``."""

@@ -411,6 +411,18 @@ def test_the_most_common_value_is_alone_unless_ties_are_fine(modes, ties, succes
     assert answer == Answer(success, {"observed_value": modes or []})
 
 
+@pytest.mark.parametrize(("size", "halves"), [(1, "0.5, 0.5"), (4, "0.125, 0.625"), (5, "0.1, 0.5")])
+def test_quantiles_of_so_many_values_as_are_known_need_no_sorted_list(size, halves):
+    ranges = {"quantiles": [0, 0.5], "value_ranges": [[0, 1], [0, 1]]}
+    asked = {
+        "type": "expect_column_quantile_values_to_be_between",
+        "kwargs": {"column": "i", "quantile_ranges": ranges},
+    }
+    plan = compile_expectation(asked, COLUMNS, known={"count(c0)": size})
+    assert plan.asks[0] == f"quantile_disc(c0, [{halves}]::DOUBLE[])"
+    assert "list_sort" in compile_expectation(asked, COLUMNS, known={"count(c0)": 0}).asks[0]
+
+
 def test_quantiles_may_be_a_ten_thousandth_outside():
     ranges = {"quantiles": [0.25, 0.5, 1], "value_ranges": [[1.00009, 2], [None, 1.9999], [1, None]]}
     asked = {"column": "f", "quantile_ranges": ranges}
