@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xops.core.errors import Misconfigured, bounded
 from xops.core.profile.profiles import Profile
 from xops.core.profile.spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
-from xops.engines.arrow_values import sql_type
+from xops.engines.arrow_values import numbers, sql_type
 from xops.engines.counting import Frequent, NumberCounter, counter_of
 from xops.engines.duckdb_query import connected, parquet, statement
 from xops.engines.one_read import OneRead, feed
@@ -64,13 +67,15 @@ class DuckdbScan:
         """Decide the bins for these rows as a reference; columns that the rows lack are left out.
 
         Least and greatest values come from the footers of Parquet files. What these do not tell is found by a first
-        pass over only the columns concerned: the categories, and every column that has no footer.
+        pass over only the columns concerned: the categories, and every column that has no footer. About where the
+        median is, a few rows tell.
 
         :param distinct: whether different numbers are to be counted; it costs as much as all the rest.
         """
         types = self.types()
         wanted = [name for name in dict.fromkeys(columns or types) if name in types]
         known: dict[str, Any] = dict(self._source.bounds())
+        lines = [name for name in wanted if kind_of(types[name]).on_a_line]
         finders: dict[str, NumberCounter | Frequent] = {}
         for name in wanted:
             kind = kind_of(types[name])
@@ -81,6 +86,7 @@ class DuckdbScan:
         self._feed(finders)
         for name, finder in finders.items():
             known[name] = finder.names() if isinstance(finder, Frequent) else finder.ends
+        known |= {name: (*known[name], middle) for name, middle in self._middles(lines).items() if known.get(name)}
         return ProfileSpec(
             tuple(ColumnSpec.of(name, types[name], known.get(name)) for name in wanted), distinct, profiler()
         )
@@ -151,6 +157,18 @@ class DuckdbScan:
         named = {int(place) for text in (*aggregates.values(), *projections) for place in _PLACE.findall(text)}
         size = len(self._source.schema)
         return sorted(place for place in named if place < size) or list(range(min(size, 1)))
+
+    def _middles(self, columns: Sequence[str]) -> dict[str, float]:
+        """Give about the median of each column that has a finite value among a few of its rows."""
+        seen: dict[str, list[NDArray[np.float64]]] = {name: [] for name in columns}
+        with reading(self.version):
+            for batch in self._source.sample(columns) if columns else ():
+                for name, held in seen.items():
+                    values, scale = numbers(batch.column(name))
+                    held.append(values.astype(np.float64) * scale)
+        every = {name: np.concatenate(held) for name, held in seen.items() if held}
+        finite = {name: values[np.isfinite(values)] for name, values in every.items()}
+        return {name: float(np.median(values)) for name, values in finite.items() if len(values)}
 
     def _feed(self, finders: Mapping[str, Any]) -> None:
         if finders:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from xops.core.errors import Misconfigured, bounded
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = "str | Sequence[str] | pa.Table | pd.DataFrame | Source"
 BATCH = 65_536
+SAMPLED = 4096  # rows of each of three places
 _LENGTH = 4  # bytes that plain Parquet spends on the length of a text alone
 
 
@@ -35,6 +37,9 @@ class Source(Protocol):
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read some columns, in this order, of all rows, once."""
+
+    def sample(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read some columns of a few rows: from the start, the middle and the end, where that is no whole reading."""
 
 
 class ParquetFiles:
@@ -79,6 +84,12 @@ class ParquetFiles:
         for file in self.files:
             yield from file.read(dictionaries=kept).iter_batches(BATCH, columns=list(columns), use_threads=False)
 
+    def sample(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read the first rows of up to three row groups."""
+        groups = [(file, group) for file in self.files for group in range(file.footer.num_row_groups)]
+        for file, group in dict.fromkeys(groups[place] for place in _thirds(len(groups))):
+            yield from islice(file.peek(group, columns, SAMPLED), 1)
+
 
 class ArrowRows:
     """A table in memory.
@@ -98,6 +109,12 @@ class ArrowRows:
         """Give slices of the table."""
         places = [self.schema.names.index(name) for name in columns]
         yield from self.table.select(places).to_batches(max_chunksize=BATCH)
+
+    def sample(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give slices of the table."""
+        rows = self.table.select([self.schema.names.index(name) for name in columns])
+        for place in dict.fromkeys(_thirds(max(rows.num_rows - SAMPLED, 0) + 1)):
+            yield from rows.slice(place, SAMPLED).to_batches()
 
 
 class Batches:
@@ -119,6 +136,10 @@ class Batches:
         """Open the stream."""
         for batch in self._read(columns):
             yield batch.select(list(columns))
+
+    def sample(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Give the first batch."""
+        yield from islice(self.batches(columns), 1)
 
 
 def source_of(rows: Rows) -> Source:
@@ -163,6 +184,11 @@ def _refuse_mixed_zones(frame: pd.DataFrame, schema: pa.Schema) -> None:
             zoned = {value.tzinfo is not None for value in frame.iloc[:, place].dropna()}
             if len(zoned) > 1:
                 raise Misconfigured(f"column {field.name}: times with a zone and without; give all of them one")
+
+
+def _thirds(many: int) -> list[int]:
+    """Give the first, the middle and the last of so many places."""
+    return [0, many // 2, many - 1] if many else []
 
 
 def _only(schema: pa.Schema, columns: Sequence[str]) -> list[Any]:

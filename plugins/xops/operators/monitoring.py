@@ -119,6 +119,7 @@ class DriftCheckOperator(CheckOperator):
             chance=drift.chance,
             moves=drift.moves,
             shares=drift.shares,
+            undecided=drift.undecided,
             facts=facts
             | {
                 "batch": current.batches[-1] if current.batches else "",

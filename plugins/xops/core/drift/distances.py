@@ -44,6 +44,14 @@ def wasserstein_within(reference: ColumnProfile, current: ColumnProfile) -> tupl
     return apart, apart, apart
 
 
+def measured(method: str, reference: ColumnProfile, current: ColumnProfile) -> tuple[float, float, float]:
+    """Give a distance of :data:`MEASURES`, and the least and the greatest that rows of these profiles may have."""
+    if method == "wasserstein":
+        return wasserstein_within(reference, current)
+    distance = MEASURES[method](reference, current)
+    return distance, distance, distance
+
+
 def _spread_evenly(reference: ColumnProfile, current: ColumnProfile, grid: Grid) -> float:
     steps = [side.counts.cumsum()[:-1] / side.values for side in (current, reference)]
     ahead = steps[0] - steps[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xops.core.drift.chance import chance, share_chance
-from xops.core.drift.distances import MEASURES, has_few_values
+from xops.core.drift.distances import MEASURES, has_few_values, measured
 from xops.core.drift.movement import movement, sentence
 from xops.core.errors import Misconfigured, bounded
 from xops.core.profile.profiles import ColumnProfile, Profile
@@ -91,6 +91,8 @@ class Drift:
     :param movements: by column that could be measured, what moved, as :func:`xops.core.drift.movement.movement` gives
         it.
     :param shares: findings on the shares of nulls, of NaN and of infinities.
+    :param undecided: by column of which the profiles do not tell on which side of its limit it is, the least and the
+        greatest distance that its rows may have.
     """
 
     found: Mapping[str, tuple[str, float, float]]
@@ -99,6 +101,7 @@ class Drift:
     moves: Mapping[str, str]
     movements: Mapping[str, Mapping[str, Any]]
     shares: tuple[Finding, ...]
+    undecided: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def compare(
@@ -117,7 +120,7 @@ def compare(
     """
     rules = rules or DriftRules()
     rules.check(columns)
-    found, missing, by_chance, moves, movements = {}, {}, {}, {}, {}
+    found, missing, by_chance, moves, movements, undecided = {}, {}, {}, {}, {}, {}
     shares: list[Finding] = []
     for name in columns:
         old, new = reference.column(name), current.column(name)
@@ -133,16 +136,19 @@ def compare(
         method, limit = rules.of(old)
         if method in _LINE_ONLY and not old.spec.kind.on_a_line:
             raise Misconfigured(f"column {name} holds {old.spec.type}; {method} needs numbers, take jensenshannon")
-        distance = MEASURES[method](old, new)
+        distance, least, most = measured(method, old, new)
         found[name] = method, distance, limit
         movements[name] = movement(old, new, raw_values=raw_values)
-        if not distance < limit:
-            odds = chance(old, new)
-            if odds > level:
-                by_chance[name] = f"{distance} is no more than chance makes of {new.values} values (p = {odds:.2g})"
-            else:
-                moves[name] = sentence(movements[name])
-    return Drift(found, missing, by_chance, moves, movements, tuple(shares))
+        if most < limit:
+            continue
+        odds = chance(old, new)
+        if odds > level:
+            by_chance[name] = f"{distance} is no more than chance makes of {new.values} values (p = {odds:.2g})"
+        elif least < limit:
+            undecided[name] = least, most
+        if name not in by_chance and not distance < limit:
+            moves[name] = sentence(movements[name])
+    return Drift(found, missing, by_chance, moves, movements, tuple(shares), undecided)
 
 
 def _why_not(reference: ColumnProfile, current: ColumnProfile) -> str:

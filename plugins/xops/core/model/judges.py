@@ -156,11 +156,13 @@ def judge_drift(
     chance: Mapping[str, str] | None = None,
     moves: Mapping[str, str] | None = None,
     shares: Sequence[Finding] = (),
+    undecided: Mapping[str, tuple[float, float]] | None = None,
 ) -> Verdict:
     """Judge how far the current rows are from the reference, column by column and as a whole.
 
     A column that drifted alone is a warning; the dataset fails when the share of drifted columns reaches
-    ``max_share``. Every column asked for has a finding: one that could not be measured is unknown.
+    ``max_share``. Every column asked for has a finding: one that could not be measured is unknown. So is the share
+    where it hangs on columns that may be on either side of their limits.
 
     :param columns: the columns asked for.
     :param found: by column, the method, its distance, and the limit at which it counts as drifted.
@@ -171,10 +173,11 @@ def judge_drift(
     :param chance: by column whose distance is no more than chance makes, the sentence that says so: it did not drift.
     :param moves: by column that drifted, what moved.
     :param shares: findings on nulls, NaN and infinities; they stand beside the distances, which leave these out.
+    :param undecided: by column whose limit lies between them, the least and the greatest distance that it may have.
     """
     if not 0 < max_share <= 1:
         raise Misconfigured(f"{subject}: a max_share in (0, 1] was wanted, found {max_share}")
-    chance, moves = chance or {}, moves or {}
+    chance, moves, undecided = chance or {}, moves or {}, undecided or {}
     if not columns:
         nothing = Finding("drift", "dataset", Outcome.UNKNOWN, reason="no column was asked for")
         return Verdict("drift", subject, (nothing,), facts)
@@ -185,10 +188,15 @@ def judge_drift(
     for column in columns:
         if column in found:
             method, distance, limit = found[column]
-            moved = not distance < limit and column not in chance  # NaN counts as moved
+            ends = undecided.get(column)
+            moved = ends is not None or (not distance < limit and column not in chance)  # NaN counts as moved
             told = f"{distance} against {limit}: {moves[column]}" if column in moves else ""
+            if ends:
+                told = f"{distance}, by rows between {ends[0]} and {ends[1]}: on either side of the limit {limit}"
             outcome, reason = (Outcome.WARN, told) if moved else (Outcome.PASS, chance.get(column, ""))
-            findings.append(Finding(method, column, outcome, distance, limit, size=sizes[1], reason=reason))
+            findings.append(
+                Finding(method, column, outcome, distance, limit, size=sizes[1], reason=reason, interval=ends)
+            )
         else:
             why = missing.get(column, "the drift report has no word about this column")
             findings.append(Finding("drift", column, Outcome.UNKNOWN, reason=why))
@@ -197,17 +205,14 @@ def judge_drift(
         unmeasured = Finding("share_of_drifted_columns", "dataset", Outcome.UNKNOWN, reason=findings[0].reason)
         return Verdict("drift", subject, (*findings, unmeasured, *shares), facts)
     drifted = [finding.subject for finding in measured if finding.outcome is Outcome.WARN]
-    share = len(drifted) / len(measured)
+    surely = [column for column in drifted if column not in undecided]
+    share, least = (len(columns) / len(measured) for columns in (drifted, surely))
+    outcome, reason = _outcome(share < max_share), f"{len(drifted)} of {len(measured)} columns drifted"
+    if least < max_share <= share:
+        outcome, reason = Outcome.UNKNOWN, f"{reason}, or only {len(surely)}: the others are too near to their limits"
+    reason = f"{reason}: {', '.join(drifted) or 'none'}"
     findings.append(
-        Finding(
-            "share_of_drifted_columns",
-            "dataset",
-            _outcome(share < max_share),
-            share,
-            max_share,
-            size=sizes[1],
-            reason=f"{len(drifted)} of {len(measured)} columns drifted: {', '.join(drifted) or 'none'}",
-        )
+        Finding("share_of_drifted_columns", "dataset", outcome, share, max_share, size=sizes[1], reason=reason)
     )
     return Verdict("drift", subject, (*findings, *shares), facts)
 

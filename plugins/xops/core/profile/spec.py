@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
 
-PROFILER = "3"  # counts of two versions never add up
+PROFILER = "4"  # counts of two versions never add up
 BINS = 2048
 NEAR = 32  # bins on each side of a grid's centre that are counted in finer cells too
 _OCTAVES = 12  # below ``NEAR``, to an 128th of a bin
@@ -73,10 +73,14 @@ def kind_of(type_name: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``BINS`` bins of equal width; bin i holds low + i * step <= value < low + (i + 1) * step."""
+    """``BINS`` bins of equal width; bin i holds low + i * step <= value < low + (i + 1) * step.
+
+    :param centre: the number of the edge amid the values, about which bins are counted in finer cells too.
+    """
 
     low: float
     step: float
+    centre: int = 0
 
     @property
     def top(self) -> float:
@@ -89,17 +93,19 @@ class Grid:
         with np.errstate(over="ignore"):  # a grid may reach to the greatest number there is
             return np.asarray(self.low + self.step * np.arange(BINS + 1), np.float64)
 
-    @property
-    def centre(self) -> int:
-        """The number of the edge about which tails are taken to lie: the nearest to 0."""
-        return int(min(max(np.rint(-self.low / self.step), 0), BINS))
-
     @classmethod
-    def over(cls, low: float, high: float, kind: Kind) -> Grid:
+    def over(cls, low: float, high: float, kind: Kind, middle: float = 0.0) -> Grid:
         """Lay bins over the values from ``low`` to ``high``, both inside; whole numbers get bins of their own.
 
         Where no number holds the distance of the two, what is beyond a quarter of the greatest number is outside.
+
+        :param middle: about the median of the values: of a long tail most of them lie in few bins there.
         """
+        grid = cls._over(low, high, kind)
+        return replace(grid, centre=int(min(max(np.rint(middle / grid.step - grid.low / grid.step), 0), BINS)))
+
+    @classmethod
+    def _over(cls, low: float, high: float, kind: Kind) -> Grid:
         if not math.isfinite(high - low):
             low, high = max(low, -_FAR), min(high, _FAR)
         whole = kind in (Kind.INTEGER, Kind.DATE)
@@ -155,8 +161,8 @@ class ColumnSpec:
     def of(cls, name: str, type_name: str, found: Sequence[Any] | None) -> ColumnSpec:
         """Decide the bins.
 
-        :param found: the least and the greatest finite value, or the most frequent categories, most frequent first;
-            None when there is no value.
+        :param found: the least and the greatest finite value and, if known, about the median; or the most frequent
+            categories, most frequent first; None when there is no value.
         """
         kind = kind_of(type_name)
         if kind is Kind.BOOLEAN:
@@ -165,7 +171,7 @@ class ColumnSpec:
             return cls(name, type_name)
         if kind is Kind.CATEGORY:
             return cls(name, type_name, names=tuple(_that_fit(found)))
-        return cls(name, type_name, Grid.over(float(found[0]), float(found[1]), kind))
+        return cls(name, type_name, Grid.over(float(found[0]), float(found[1]), kind, *map(float, found[2:])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,10 +46,15 @@ class Opened:
         """The file's columns."""
         return self.footer.schema.to_arrow_schema()
 
-    def read(self, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    def peek(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Read some columns of one row group in batches of so many rows, and of a file elsewhere nothing ahead."""
+        yield from self.read(ahead=False).iter_batches(rows, [group], list(columns), use_threads=False)
+
+    def read(self, dictionaries: Sequence[str] = (), *, ahead: bool = True) -> pq.ParquetFile:
         """Open the file to be read.
 
         :param dictionaries: columns of texts that stay in their dictionaries.
+        :param ahead: whether whole row groups of a file that is not on this machine are fetched before they are read.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -61,8 +66,8 @@ class Opened:
                 self._place if here else pa.PythonFile(_Remote(*self._place), mode="r"),
                 metadata=known,
                 read_dictionary=list(dictionaries) or None,
-                buffer_size=_BUFFER if here else 0,
-                pre_buffer=not here,
+                buffer_size=_BUFFER if here or not ahead else 0,
+                pre_buffer=ahead and not here,
             )
         except (OSError, pa.ArrowInvalid) as error:
             if isinstance(error, ConnectionError):

@@ -20,7 +20,12 @@ RANDOM = np.random.default_rng(7)
 
 
 def spec_of(values, **more):
-    return ColumnSpec("delay", "DOUBLE", Grid.over(float(np.min(values)), float(np.max(values)), Kind.NUMBER), **more)
+    return ColumnSpec(
+        "delay",
+        "DOUBLE",
+        Grid.over(float(np.min(values)), float(np.max(values)), Kind.NUMBER, float(np.median(values))),
+        **more,
+    )
 
 
 def both(old, new, **more):
@@ -89,7 +94,7 @@ def test_wasserstein_by_rows_lies_within_the_bounds(shape, size):
             wanted = stats.wasserstein_distance(old, new) / old.std()
             about, least, most = distances.wasserstein_within(*both(old, new))
             assert least * (1 - 1e-7) - 1e-9 <= wanted <= most * (1 + 1e-7) + 1e-9
-            assert about == pytest.approx(wanted, abs=6e-3)
+            assert about == pytest.approx(wanted, abs=1e-4)
 
 
 def test_wasserstein_of_numbers_further_apart_than_a_double_reaches_is_no_less_than_the_limit():
@@ -289,6 +294,32 @@ def test_a_column_that_moved_says_what_moved():
     assert "outside" not in compare(sides(narrow[0]), sides(narrow[1]), ["delay"]).moves["delay"]
     drift = compare(sides(of_categories(["JFK", "EWR"] * 99)), sides(of_categories(["LGA"] * 99)), ["origin"])
     assert drift.moves["origin"].startswith("100.0% of values are in categories that the reference has not")
+
+
+def coarse(size):
+    """Give two sides of which most values lie in one bin, at two places, so that their distance is not quite known."""
+    random, spec = np.random.default_rng(7), ColumnSpec("delay", "DOUBLE", Grid.over(0.0, 1000.0, Kind.NUMBER))
+    spread = random.uniform(0, 1000, (2, size)) * (random.random((2, size)) < 0.2)
+    heaps = [np.where(random.random(size) < share, 100.1, 100.4) for share in (0.5, 0.7)]
+    return [of_numbers(np.where(far > 0, far, heap), spec) for far, heap in zip(spread, heaps, strict=True)]
+
+
+@pytest.mark.parametrize(("part", "open_"), [(0.0, False), (0.5, True), (1.0, True), (1.0001, False)])
+def test_a_limit_between_the_least_and_the_greatest_distance_is_undecided(part, open_):
+    pair = coarse(5000)
+    about, least, most = distances.wasserstein_within(*pair)
+    limit = least + part * (most - least)
+    drift = compare(sides(pair[0]), sides(pair[1]), ["delay"], DriftRules(limit=limit, alpha=0.999))
+    assert drift.undecided == ({"delay": (least, most)} if open_ else {})
+    assert drift.found["delay"] == ("wasserstein", about, limit)
+    assert ("delay" in drift.moves) == (about >= limit)
+
+
+def test_what_chance_makes_is_not_undecided():
+    pair = coarse(300)
+    _, least, most = distances.wasserstein_within(*pair)
+    drift = compare(sides(pair[0]), sides(pair[1]), ["delay"], DriftRules(limit=(least + most) / 2, alpha=1e-9))
+    assert (list(drift.chance), drift.undecided, drift.moves) == (["delay"], {}, {})
 
 
 def test_a_large_distance_of_few_rows_is_chance():

@@ -56,6 +56,19 @@ def drift(columns, found, missing=(), **limits):
     return judge_drift(columns, found, dict(missing), subject="nyc.flights@1", facts={"batch": "2024-01"}, **limits)
 
 
+@pytest.mark.parametrize(("surely", "maybe", "outcome"), [(0, 1, WARN), (1, 1, UNKNOWN), (2, 1, FAIL), (0, 2, UNKNOWN)])
+def test_a_share_that_hangs_on_columns_at_their_limits_is_unknown(surely, maybe, outcome):
+    found = drifted(surely, 4)
+    undecided = {f"c{place}": (0.04, 0.11) for place in range(surely, surely + maybe)}
+    verdict = drift(list(found), found, undecided=undecided)
+    *columns, share = verdict.findings
+    assert [finding.outcome for finding in columns] == [WARN] * (surely + maybe) + [PASS] * (4 - surely - maybe)
+    assert columns[surely].interval == [0.04, 0.11]
+    assert "on either side of the limit 0.1" in columns[surely].reason
+    assert verdict.outcome is outcome
+    assert ("too near to their limits" in share.reason) == (outcome is UNKNOWN)
+
+
 def drifted(count, of):
     """Give what was found on ``of`` columns of which ``count`` drifted."""
     return {f"c{i}": ("wasserstein", 0.2 if i < count else 0.05, 0.1) for i in range(of)}
