@@ -20,6 +20,7 @@ from xops.hooks.evidently_workspace import keep
 
 pytestmark = pytest.mark.integration
 
+KEYS = [f"{number:032x}" for number in (1, 2)]
 NUMBERS, CATEGORIES = ["delay", "seats", "same"], ["late", "origin"]
 
 
@@ -118,7 +119,7 @@ def test_a_column_without_bins_has_no_bar():
 def service(tmp_path_factory, free_port, made):
     """Start Evidently's UI service on a folder with two snapshots, and give its address and the snapshots."""
     folder, port = tmp_path_factory.mktemp("workspace"), free_port()
-    kept = [keep(made, project="flights in a folder", workspace=str(folder)) for _ in range(2)]
+    kept = [keep(made, project="flights in a folder", workspace=str(folder), key=key) for key in (*KEYS, KEYS[0])]
     command = [sys.executable, "-m", "evidently.cli", "ui", "--workspace", str(folder), "--port", str(port)]
     said = (folder / "said").open("wb")
     server = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ | {"DO_NOT_TRACK": "1"})
@@ -144,13 +145,15 @@ def asked(url):
 
 
 @pytest.mark.parametrize("name", ["flights in a folder", "flights at a service"])
-def test_the_ui_shows_the_snapshots_of_a_workspace(service, made, name):
+def test_the_ui_shows_the_snapshots_of_a_workspace_each_once_however_often_it_was_kept(service, made, name):
     address, kept = service
     if name == "flights at a service":
-        kept = [keep(made, project=name, workspace=address) for _ in range(2)]
+        kept = [keep(made, project=name, workspace=address, key=key) for key in (*KEYS, KEYS[0])]
+        kept = kept[1:]  # the first one's place was taken
     (project,) = [one for one in asked(f"{address}/api/projects") if one["name"] == name]
     shown = f"{address}/api/projects/{project['id']}"
-    assert {one["id"] for one in asked(f"{shown}/snapshots")} == set(kept)
+    assert sorted(one["id"] for one in asked(f"{shown}/snapshots")) == sorted(set(kept))
+    assert len(set(kept)) == len(KEYS)
     page_there = json.dumps(asked(f"{shown}/{kept[0]}/data"))
     assert "Drift is detected for 80.0% of columns (4 out of 5)." in page_there
     assert '"column_name": "delay"' in page_there
@@ -158,6 +161,6 @@ def test_the_ui_shows_the_snapshots_of_a_workspace(service, made, name):
 
 def test_a_workspace_that_does_not_answer_is_retried_and_one_that_cannot_be_is_a_mistake(made, free_port):
     with pytest.raises(Unavailable, match="Evidently workspace"):
-        keep(made, project="x", workspace=f"http://127.0.0.1:{free_port()}")
+        keep(made, project="x", workspace=f"http://127.0.0.1:{free_port()}", key=KEYS[0])
     with pytest.raises(Misconfigured, match="a folder or a URL"):
-        keep(made, project="x", workspace="ftp://somewhere")
+        keep(made, project="x", workspace="ftp://somewhere", key=KEYS[0])

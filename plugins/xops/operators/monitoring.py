@@ -11,7 +11,7 @@ from xops.core.drift.separation import separated, sort_of
 from xops.core.errors import Misconfigured
 from xops.core.model.judges import judge_drift, judge_performance
 from xops.core.verdict import Outcome
-from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, published_or_refuse
+from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, origin_of, published_or_refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class DriftCheckOperator(CheckOperator):
         self.mlflow_conn_id = mlflow_conn_id
         self.iceberg_conn_id = iceberg_conn_id
 
-    def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
+    def judge(self, context: Context, store: EvidenceStore) -> Judged:
         """Profile both sides, or find their profiles; measure, judge, and draw what does not pass."""
         from xops.hooks.drift_sides import side_of
         from xops.hooks.iceberg.tables import IcebergHook
@@ -132,7 +132,7 @@ class DriftCheckOperator(CheckOperator):
                 "moved": drift.movements,
             },
         )
-        html = self._draw(verdict, old, new, drift)
+        html = self._draw(verdict, old, new, drift, key=origin_of(context).key)
         return Judged(verdict, self.model or self.features, current.batches[-1] if current.batches else "", html)
 
     def _told_apart(
@@ -156,7 +156,7 @@ class DriftCheckOperator(CheckOperator):
             told[name] = sort, tell_apart(*(rows[name] for rows in sides), sort)
         return told
 
-    def _draw(self, verdict: Verdict, reference: Profile, current: Profile, drift: Drift) -> bytes | None:
+    def _draw(self, verdict: Verdict, reference: Profile, current: Profile, drift: Drift, *, key: str) -> bytes | None:
         """Draw Evidently's report where it is wanted, and keep it in the workspace where there is one."""
         from xops.hooks.settings import evidently_workspace
 
@@ -172,7 +172,7 @@ class DriftCheckOperator(CheckOperator):
         if workspace:
             from xops.hooks.evidently_workspace import keep
 
-            keep(drawn, project=self.model or self.features, workspace=workspace)
+            keep(drawn, project=self.model or self.features, workspace=workspace, key=key)
         return page(drawn) if self.always_report or verdict.outcome is not Outcome.PASS else None
 
     def _reference(self, lake: IcebergHook) -> tuple[Side | None, list[str], dict[str, Any]]:
