@@ -5,6 +5,7 @@ import decimal
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -122,7 +123,10 @@ def test_the_bins_of_numbers_in_files_come_from_the_footers(file, monkeypatch):
 
 @pytest.mark.parametrize("name", ["day", "left", "landed", "fare", "distance"])
 def test_footers_and_a_pass_over_the_rows_give_the_same_bins(file, name):
-    assert DuckdbScan(file, version="v").spec([name]) == DuckdbScan(rows(), version="v").spec([name])
+    ((footers,), (passed,)) = (DuckdbScan(given, version="v").spec([name]).columns for given in (file, rows()))
+    assert footers.grid.centre == pytest.approx(passed.grid.centre, abs=100)  # about the median, of other rows
+    assert replace(footers.grid, centre=0) == replace(passed.grid, centre=0)
+    assert replace(footers, grid=None) == replace(passed, grid=None)
 
 
 def test_parts_add_up_to_the_whole(tmp_path):
