@@ -31,7 +31,8 @@ check: $(READY)  ## What CI runs first: format, lint, layers, types, unit tests 
 	@$(PY) -m pytest tests/unit -q --cov --cov-report=term:skip-covered
 
 chaos: $(READY)  ## Kill trainings and promotions at a thousand random moments; XOPS_SEED repeats a run
-	@XOPS_KILLS=1000 $(PY) -m pytest -q -s tests/integration/test_chaos.py tests/integration/test_sweeps_killed.py
+	@XOPS_KILLS=1000 $(PY) -m pytest -q -s tests/integration/test_chaos.py tests/integration/test_sweeps_killed.py \
+		tests/integration/test_killed_batches.py
 
 bench: $(READY)  ## Measure against the limits and the peers; writes .bench/results.json
 	@$(PY) -m benchmarks

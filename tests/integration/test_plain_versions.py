@@ -2,17 +2,25 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import psycopg2
 import pyarrow as pa
 import pytest
 
 from xops.cli import MISTAKE, main
+from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import Write
 from xops.core.errors import Misconfigured
+from xops.core.evidence import Origin
+from xops.core.verdict import Finding, Outcome, Verdict
+from xops.hooks.datasets.expiry import VersionExpiry, expirable
+from xops.hooks.datasets.plain_expiry import PrefixExpiry
 from xops.hooks.datasets.store import store_of
 from xops.hooks.datasets.versions import versions_of
 from xops.hooks.questions import fresh_data, version_there
+from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.objects import Objects
 from xops.hooks.traced import tracing
 
 pytestmark = pytest.mark.integration
@@ -51,6 +59,7 @@ def in_sql(postgres):
 
 @pytest.fixture(params=["folder", "in_sql"])
 def dataset(request):
+    """Give a dataset of either kind."""
     return request.getfixturevalue(request.param)
 
 
@@ -199,3 +208,89 @@ def test_a_name_with_a_quote_or_a_percent_is_a_column_like_any_other(in_sql):
     in_sql.land("02", [2], **{'a "b" %(c)s :d': ["x"]})
     seen = in_sql.store.rows(in_sql.store.published(in_sql.table)).sort_by("id")
     assert seen['a "b" %(c)s :d'].to_pylist() == [None, "x"]
+
+
+# Let go of
+
+
+@pytest.fixture
+def expire(dataset):
+    """Give a function that expires what readers have not seen for an hour, some days from now."""
+
+    def run(days, **more):
+        now, hour = dt.datetime.now(dt.UTC) + dt.timedelta(days=days), dt.timedelta(hours=1)
+        given = {"older_than": hour, "evidence_of": hour, "grace": dt.timedelta(days=3), "now": now} | more
+        kind = expirable(dataset.table, iceberg_conn_id="iceberg_default")
+        return VersionExpiry(kind, (), Objects.configured()).expire(dataset.table, **given)
+
+    return run
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)) for path in Path(folder).rglob("*.*") if path.is_file()}
+
+
+@pytest.mark.parametrize("dataset", ["folder"], indirect=True)
+def test_of_a_prefix_what_readers_tags_and_quarantine_need_stays_and_the_rest_goes(dataset, expire):
+    tagged, gone, newest = dataset.land("01", [1]), dataset.land("01", [2]), dataset.land("01", [3])
+    dataset.versions.tag(tagged, "closed")
+    dataset.store.quarantine(dataset.stage("02", [4]))
+    dataset.stage("03", [5])
+    waits = dataset.stage("03", [6])
+    orphan = Path(dataset.table, "data", "04", "killed.parquet")
+    orphan.parent.mkdir()
+    orphan.write_bytes(b"PAR1")
+    assert expire(100, dry_run=True).plan.expired == expire(100, dry_run=True).plan.expired != ()
+    done = expire(100)
+    assert gone.snapshot in done.plan.expired
+    assert len(done.plan.expired) == 2  # and the delivery that another one of its batch overtook
+    assert (len(done.files), done.waiting > 0) == (0, True)
+    assert len(expire(104).files) == done.waiting
+    assert not orphan.exists()
+    for version, ids in ((tagged, [1]), (newest, [3]), (waits, [6]), *((one, [4]) for one in aside(dataset))):
+        assert dataset.store.rows(version)["id"].to_pylist() == ids
+    with pytest.raises(Misconfigured, match="there is no such version, or it has expired"):
+        dataset.store.rows(gone)
+    assert dataset.store.versions(dataset.table) == [
+        DataVersion(dataset.table, one.snapshot) for one in (tagged, newest)
+    ]
+    assert sum(name.startswith("data") for name in files_of(dataset.table)) == 4
+    dataset.land("01", [7])
+    assert dataset.store.rows(dataset.versions.find(f"{dataset.table}@closed"))["id"].to_pylist() == [1]
+    assert expire(104).files == ()
+
+
+def aside(dataset):
+    return dataset.store.quarantined(dataset.table)
+
+
+@pytest.mark.parametrize("dataset", ["folder"], indirect=True)
+def test_a_version_of_a_prefix_that_evidence_names_or_that_comes_while_others_go_stays(dataset, expire, monkeypatch):
+    first, second, third = (dataset.land("01", [number]) for number in (1, 2, 3))
+    finding = Finding("rows", "dataset", Outcome.PASS, 1)
+    EvidenceStore().record(Verdict("data_test", first.name, (finding,)), origin=Origin("d", "r", "t"), about="a")
+    landed, forget = [], PrefixExpiry.forget
+
+    def overtaken(*given):
+        if not landed:
+            landed.append(dataset.land("02", [4]))
+        return forget(*given)
+
+    monkeypatch.setattr(PrefixExpiry, "forget", overtaken)
+    done = expire(100, evidence_of=dt.timedelta(days=101))
+    assert done.plan.expired == (second.snapshot, third.snapshot)
+    assert dataset.store.rows(first).num_rows == 1
+    assert dataset.store.rows(DataVersion(dataset.table, landed[0].snapshot)).num_rows == 2
+
+
+@pytest.mark.parametrize("dataset", ["in_sql"], indirect=True)
+def test_of_a_table_deliveries_go_that_were_overtaken(dataset, expire, postgres):
+    overtaken, waits = dataset.stage("01", [1]), dataset.stage("01", [2])
+    dataset.store.quarantine(dataset.stage("02", [3]))
+    assert expire(100).plan.expired == (overtaken.snapshot,)
+    assert dataset.store.rows(waits)["id"].to_pylist() == [2]
+    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute("select count(*) from information_schema.tables where table_name like 'part!_%' escape '!'")
+        assert cursor.fetchall() == [(2,)]
+    dataset.store.publish(waits)
+    assert expire(100).plan.expired == ()

@@ -3,48 +3,18 @@
 import contextlib
 import json
 import random
-from types import SimpleNamespace
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from tests.cases.shop import KNOWN, MANY, POSITIVE, UNIQUE, Lake, Shop
 from xops.core.dataset.versions import DataVersion
-from xops.core.errors import Misconfigured, Refused
-from xops.hooks.datasets.store import store_of
-from xops.hooks.iceberg.commits import OneStep
+from xops.core.errors import Refused
 from xops.hooks.store.evidence import EvidenceStore
 from xops.hooks.store.objects import Objects
-from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
-from xops.operators.quarantine import ReleaseQuarantineOperator
 
 pytestmark = pytest.mark.integration
-
-UNIQUE = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}}
-POSITIVE = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "amount", "min_value": 0}}
-MANY = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 3}}
-KNOWN = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "amount"}}
-
-
-class Lake:
-    """A dataset of one kind, and what a test asks of it."""
-
-    def __init__(self, table):
-        self.table, self.store = table, store_of(table, iceberg_conn_id="iceberg_default")
-
-    def published(self):
-        return self.store.published(self.table)
-
-    def quarantined(self):
-        return self.store.quarantined(self.table)
-
-    def versions(self):
-        return self.store.versions(self.table)
-
-    def rows(self, version):
-        return self.store.rows(version, batches=[version.batch] if version.batch else None)
 
 
 @pytest.fixture
@@ -58,50 +28,6 @@ def lake(request, tmp_path):
 
 
 every_kind = pytest.mark.parametrize("lake", ["Iceberg", "folder", "SQL"], indirect=True)
-
-
-class Shop:
-    """One DAG's tasks, run one by one as Airflow runs them; an XCom value is what came back of strict JSON."""
-
-    def __init__(self, folder, table):
-        self.folder, self.table = folder, table
-
-    def execute(self, operator, run_id="run 1"):
-        ti = SimpleNamespace(dag_id="shop", run_id=run_id, task_id=operator.task_id, map_index=-1, try_number=1)
-        ti.xcom_push = lambda **_: None
-        context = {"ti": ti, "outlet_events": OutletEventAccessors(), "params": {}}
-        return json.loads(json.dumps(operator.execute(context), allow_nan=False))
-
-    def suite(self, *expectations):
-        path = self.folder / "suite.json"
-        path.write_text(json.dumps({"name": "orders", "expectations": expectations}))
-        return str(path)
-
-    def stage(self, *amounts, batch="01", ids=None, **how):
-        ids = ids or list(range(len(amounts)))
-        table = pa.table({"id": pa.array(ids, pa.int64()), "amount": pa.array(amounts, pa.float64())})
-        pq.write_table(table, self.folder / "batch.parquet")
-        source = str(self.folder / "batch.parquet")
-        return self.execute(StageDataOperator(task_id="stage", source=source, table=self.table, batch=batch, **how))
-
-    def test(self, staged, *expectations, **how):
-        suite = self.suite(*expectations)
-        return self.execute(DataTestOperator(task_id="test", version=staged, suite=suite, gate="record", **how))
-
-    def publish(self, staged, *verdicts, **how):
-        return self.execute(PublishDataOperator(task_id="publish", version=staged, verdicts=list(verdicts), **how))
-
-    def deliver(self, *amounts, suite=(UNIQUE, POSITIVE, KNOWN), on_fail="quarantine_rows", batch="01", **how):
-        """Stage, test and publish a batch; give what was refused, if it was."""
-        staged = self.stage(*amounts, batch=batch, **how)
-        try:
-            return self.publish(staged, self.test(staged, *suite), on_fail=on_fail)
-        except AirflowFailException as refused:
-            return str(refused)
-
-    def release(self, *expectations, run_id="run 1", **how):
-        suite = self.suite(*expectations)
-        return self.execute(ReleaseQuarantineOperator(task_id="release", table=self.table, suite=suite, **how), run_id)
 
 
 @pytest.fixture
@@ -393,101 +319,7 @@ def test_main_goes_back_only_to_what_it_stands_on(shop, lake):
         lake.store.roll_back(staged)
 
 
-# In any order
-
-
-class Story:
-    """Deliveries, retries, kills, clears, releases, rollbacks as the dice fall; after each every row is looked for."""
-
-    def __init__(self, shop, lake, dice, monkeypatch):
-        self.shop, self.lake, self.dice, self.monkeypatch = shop, lake, dice, monkeypatch
-        self.tasks, self.came, self.batch_of, self.allowed, self.shown = [], set(), {}, set(), set()
-
-    def play(self, steps):
-        for _ in range(steps):
-            act = self.dice.choice([self.deliver] * 4 + [self.clear] * 2 + [self.release, self.release, self.roll_back])
-            act()
-            self.look()
-
-    def killed_now_and_then(self, work):
-        """Do work that may be killed before or after one of its commits, and then again until it is done."""
-        if self.dice.random() < 0.4:
-            commit, left, late = OneStep.commit_transaction, [self.dice.randint(1, 2)], self.dice.random() < 0.5
-
-            def kill(step):
-                left[0] -= 1
-                if left[0] or late:
-                    commit(step)
-                if not left[0]:
-                    raise KeyboardInterrupt
-
-            with self.monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
-                patched.setattr(OneStep, "commit_transaction", kill)
-                with contextlib.suppress(AirflowFailException, AirflowSkipException):
-                    work()
-        with contextlib.suppress(AirflowFailException, AirflowSkipException):
-            return work()
-        return None
-
-    def deliver(self):
-        batch, first = f"0{self.dice.randint(1, 3)}", 100 * len(self.tasks)
-        amounts = [self.dice.choice([1.0, 2.0, 3.0, -1.0, -20.0]) for _ in range(self.dice.randint(1, 4))]
-        ids = list(range(first, first + len(amounts)))
-        staged = self.killed_now_and_then(lambda: self.shop.stage(*amounts, ids=ids, batch=batch))
-        tested = self.shop.test(staged, POSITIVE)
-        on_fail = self.dice.choice(["quarantine_rows", "quarantine_batch"])
-        run_id = f"run {len(self.tasks)}"
-        operator = PublishDataOperator(task_id="publish", version=staged, verdicts=[tested], on_fail=on_fail)
-        self.tasks.append(lambda: self.shop.execute(operator, run_id))
-        self.killed_now_and_then(self.tasks[-1])
-        self.came |= set(ids)
-        self.batch_of |= dict.fromkeys(ids, (batch, first))
-
-    def clear(self):
-        if self.tasks:
-            self.killed_now_and_then(self.dice.choice(self.tasks))
-
-    def release(self):
-        if self.tasks:
-            lenient = {**POSITIVE, "kwargs": {"column": "amount", "min_value": -5}}
-            run_id = f"release {self.dice.random()}"
-            suite = self.dice.choice([POSITIVE, lenient])
-            self.killed_now_and_then(lambda: self.shop.release(suite, run_id=run_id))
-            self.allowed |= {-1.0} if suite is lenient else set()
-
-    def roll_back(self):
-        if self.lake.published():
-            to = self.dice.choice(self.lake.versions()[-3:])
-            with contextlib.suppress(Misconfigured):
-                self.killed_now_and_then(lambda: self.lake.store.roll_back(to))
-
-    def look(self):
-        published = self.lake.published()
-        main = self.lake.rows(published).to_pylist() if published else []
-        kept = [
-            row["id"]
-            for version in (self.lake.quarantined() if self.tasks else [])
-            for row in self.lake.rows(version).to_pylist()
-        ]
-        shown = [row["id"] for row in main]
-        assert {row["amount"] for row in main} <= {1.0, 2.0, 3.0} | self.allowed
-        assert len(set(shown + kept)) == len(shown + kept)  # no row is twice
-        newest = {}
-        for identity in shown:
-            batch, delivery = self.batch_of[identity]
-            assert newest.setdefault(batch, delivery) == delivery  # of a batch one delivery is shown
-        self.shown |= set(shown)
-        lost = self.came - set(shown) - set(kept)
-        assert lost <= self.shown  # what is nowhere was shown, and
-        for identity in lost:  # a later delivery of its batch, not an earlier one, took its place
-            batch, delivery = self.batch_of[identity]
-            later = {self.batch_of[other] for other in self.shown if self.batch_of[other][0] == batch}
-            assert max(later)[1] > delivery
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_no_row_is_lost_or_doubled_and_none_that_failed_is_shown_whatever_happens(shop, lake, monkeypatch, seed):
-    Story(shop, lake, random.Random(seed), monkeypatch).play(14)
+# In any order; with kills at any moment: test_killed_batches.py
 
 
 @every_kind

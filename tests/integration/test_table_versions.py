@@ -21,7 +21,8 @@ from xops.core.errors import Misconfigured, Unavailable
 from xops.core.evidence import Origin
 from xops.core.verdict import Finding, Verdict
 from xops.engines.row_diff import compare_rows
-from xops.hooks.iceberg.expiry import VersionExpiry
+from xops.hooks.datasets.expiry import VersionExpiry
+from xops.hooks.iceberg.expiry import TableExpiry
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.iceberg.versions import TableVersions
 from xops.hooks.models.registry import MlflowHook
@@ -69,7 +70,7 @@ def expire(lake):
 
     def run(*registries, days=100, **more):
         given = {"older_than": HOUR, "evidence_of": HOUR, "grace": dt.timedelta(days=3), "now": later(days), **more}
-        return VersionExpiry(lake, registries, Objects.configured()).expire(TABLE, **given)
+        return VersionExpiry(TableExpiry(lake), registries, Objects.configured()).expire(TABLE, **given)
 
     return run
 
@@ -379,7 +380,7 @@ def expire_and_die(home, step):
         name = {"commit": "commit_table", "file": "delete", "mark": "put_json"}[step.split()[1]]
         dying(owner, name, step.split()[0])
     lake = IcebergHook()
-    VersionExpiry(lake, (), Objects.configured()).expire(
+    VersionExpiry(TableExpiry(lake), (), Objects.configured()).expire(
         TABLE, older_than=HOUR, evidence_of=HOUR, grace=dt.timedelta(days=3), now=later(104)
     )
     return "lived"

@@ -102,8 +102,10 @@ class ExpireVersionsOperator(XopsOperator):
     A version stays while a branch or a tag shows it, a registered model was trained on it, recent evidence names it,
     or readers saw it recently. When MLflow cannot be asked, nothing goes.
 
-    :param table: the Iceberg table (templated).
-    :param older_than_days: a version stays for so long after ``main`` moved on from it, in any case.
+    Of an SQL table deliveries go that wait, or were divided, and were overtaken by a later one of their batch.
+
+    :param table: the dataset (templated).
+    :param older_than_days: a version stays for so long after readers saw the last of it, in any case.
     :param evidence_days: versions that evidence of so many days names stay.
     :param grace_days: a data file without a version stays for so long; longer than any task stages or reads. The days
         count from the run that first found it so.
@@ -138,8 +140,7 @@ class ExpireVersionsOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Ask everybody who may need a version, then remove what nobody does."""
-        from xops.hooks.iceberg.expiry import VersionExpiry
-        from xops.hooks.iceberg.tables import IcebergHook
+        from xops.hooks.datasets.expiry import VersionExpiry, expirable
         from xops.hooks.models.registry import MlflowHook
         from xops.hooks.store.objects import Objects
 
@@ -151,8 +152,9 @@ class ExpireVersionsOperator(XopsOperator):
                 f"expiry of {self.table}: dry_run true or false was wanted, found {self.dry_run!r:.100}"
             )
         older_than, evidence_of, grace = (dt.timedelta(days=days) for days in ages)
+        kind = expirable(self.table, iceberg_conn_id=self.iceberg_conn_id)
         registries = [MlflowHook(conn_id) for conn_id in self.mlflow_conn_ids]
-        done = VersionExpiry(IcebergHook(self.iceberg_conn_id), registries, Objects.configured()).expire(
+        done = VersionExpiry(kind, registries, Objects.configured()).expire(
             self.table, older_than=older_than, evidence_of=evidence_of, grace=grace, dry_run=str(self.dry_run) == "True"
         )
         for snapshot, reasons in done.plan.kept.items():

@@ -64,8 +64,8 @@ def plan_expiry(
 
 
 def snapshots_named(table: str, text: str) -> set[str]:
-    """Give the snapshots of ``table`` that a text names as ``table@123``, wherever in it."""
-    return {found[1] for found in re.finditer(rf"(?<![\w.]){re.escape(table)}@(\d+)", text)}
+    """Give the snapshots of ``table`` that a text names as ``table@123`` or by a digest, wherever in it."""
+    return {found[1] for found in re.finditer(rf"(?<![\w./]){re.escape(table)}@([0-9a-f]{{64}}|\d+)", text)}
 
 
 def due(

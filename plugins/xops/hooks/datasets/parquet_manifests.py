@@ -125,7 +125,7 @@ class Manifests:
 
         :raises Misconfigured: when it has expired.
         """
-        document = self.objects.get_json(_path(number))
+        document = self.objects.get_json(path_of(number))
         if document is None:
             raise Misconfigured(f"dataset {self.name}: manifest {number} is gone")
         return Manifest.from_json(document)
@@ -141,20 +141,12 @@ class Manifests:
             then = propose(now)
             if then is None:
                 return now
-            path = _path(then.number)
+            path = path_of(then.number)
             if self.objects.create_json(path, then.to_json()) or self.numbered(then.number).nonce == then.nonce:
                 return then
         raise Unavailable(f"dataset {self.name}: others were faster {_RACES} times; try again later")
 
-    def forget(self, numbers: Sequence[int]) -> None:
-        """Remove manifests that no version needs."""
-        for number in numbers:
-            self.objects.delete(_path(number))
 
-    def numbers(self) -> list[int]:
-        """Give the numbers of the manifests that there are."""
-        return [int(path.removeprefix(_MANIFESTS).removesuffix(".json")) for path in self.objects.paths(_MANIFESTS)]
-
-
-def _path(number: int) -> str:
+def path_of(number: int) -> str:
+    """Give the path of a manifest."""
     return f"{_MANIFESTS}{number:08d}.json"

@@ -1,18 +1,16 @@
-"""Versions that nobody needs any more removed from an Iceberg table, and after a grace period their files."""
+"""Which versions of an Iceberg table and which of its files may go, and how."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
 import itertools
-import json
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xops.core.dataset.expiry import ExpiryPlan, Shown, due, plan_expiry, snapshots_named
-from xops.core.errors import Misconfigured, Unavailable
-from xops.core.evidence import slug
+from xops.core.dataset.expiry import Shown
+from xops.core.errors import Misconfigured
+from xops.hooks.datasets.expiry import Look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,113 +18,45 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from xops.hooks.iceberg.tables import IcebergHook
-    from xops.hooks.models.registry import MlflowHook
-    from xops.hooks.store.objects import Objects
-
-_RACES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """What an expiry did, or in a dry run would do.
-
-    :param plan: the snapshots that go and those that stay, with the reasons.
-    :param files: the data files that were removed.
-    :param waiting: the data files that no snapshot refers to and whose grace period is not over.
-    :param dry_run: whether nothing was changed.
-    """
-
-    plan: ExpiryPlan
-    files: tuple[str, ...]
-    waiting: int
-    dry_run: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Give it as plain strict JSON; of the files only how many."""
-        return self.plan.to_json() | {"files": len(self.files), "waiting": self.waiting, "dry_run": self.dry_run}
-
-
-class VersionExpiry:
-    """Removes versions of the tables of one catalog.
-
-    What a branch, a tag, a registered model or recent evidence refers to stays. Killed at any line it leaves a table
-    that reads as before: snapshots go in one commit, and a file goes only after every snapshot was asked anew.
+class TableExpiry:
+    """Versions of the tables of one catalog that may go.
 
     :param lake: the catalog.
-    :param registries: every MLflow whose models were trained on the tables.
-    :param objects: where evidence lies, and what is known of files without a snapshot.
     """
 
-    def __init__(self, lake: IcebergHook, registries: Sequence[MlflowHook], objects: Objects) -> None:
+    def __init__(self, lake: IcebergHook) -> None:
         self.lake = lake
-        self.registries = registries
-        self.objects = objects
 
-    def expire(
-        self,
-        table: str,
-        *,
-        older_than: dt.timedelta,
-        evidence_of: dt.timedelta,
-        grace: dt.timedelta,
-        dry_run: bool = False,
-        now: dt.datetime | None = None,
-    ) -> Expiry:
-        """Remove the versions that readers have not seen for a while and that nobody refers to.
-
-        :param older_than: how long after ``main`` moved on a version stays in any case.
-        :param evidence_of: versions that evidence recorded within this time names stay.
-        :param grace: how long a data file stays after it was first found without a snapshot. At least as long as the
-            longest task that stages or reads the table.
-        :param dry_run: only tell.
-        :param now: the moment to count from; this one when None.
-        :raises Unavailable: when MLflow, the catalog or the store is down; then nothing is removed.
-        """
-        from pyiceberg.exceptions import CommitFailedException
-
-        now = now or dt.datetime.now(dt.UTC)
-        for _ in range(_RACES):
-            target = self.lake.table(table)
-            holds = self._holds(target, table, since=now - evidence_of)
-            plan = plan_expiry(table, _shown(target), holds, before=now - older_than)
-            if dry_run or not plan.expired:
-                break
-            with self.lake.answering(), contextlib.suppress(CommitFailedException):
-                _remove(self.lake.table(table), plan.expired, planned_on=target)
-                break
-        else:
-            raise Unavailable(f"{table}: others wrote {_RACES} times while versions were to expire; try again later")
-        files, waiting = self._sweep(table, now=now, grace=grace, dry_run=dry_run)
-        return Expiry(plan, tuple(files), waiting, dry_run)
-
-    def _holds(self, target: Table, table: str, *, since: dt.datetime) -> dict[str, list[str]]:
-        """Give the reasons why snapshots have to stay."""
-        holds: dict[str, list[str]] = defaultdict(list)
+    def look(self, table: str) -> Look:
+        """Give the snapshots of a table, and those that a branch or a tag shows."""
+        target, holds = self.lake.table(table), defaultdict(list)
         for name, ref in target.refs().items():
             holds[str(ref.snapshot_id)].append(f"{ref.snapshot_ref_type.value} {name}")
-        for registry in self.registries:
-            for model, texts in registry.every_version():
-                for snapshot in snapshots_named(table, texts):
-                    holds[snapshot].append(f"{model} was trained on it")
-        for path in self.objects.changed_since("evidence/", since):
-            for snapshot in snapshots_named(table, json.dumps(self.objects.get_json(path), ensure_ascii=False)):
-                holds[snapshot].append(f"evidence {path.rsplit('/', 1)[-1].removesuffix('.json')}")
-        return holds
+        return Look(_shown(target), holds, target)
 
-    def _sweep(self, table: str, *, now: dt.datetime, grace: dt.timedelta, dry_run: bool) -> tuple[list[str], int]:
-        """Remove the files that no snapshot has referred to for longer than the grace period."""
-        path = f"expiry/{slug(table)}.json"
+    def forget(self, table: str, versions: Sequence[str], look: Look) -> bool:
+        """Remove snapshots in one commit, unless a branch or a tag changed meanwhile."""
+        from pyiceberg.exceptions import CommitFailedException
+
         with self.lake.answering():
-            target = self.lake.table(table)
-            written = _written(target)
-            unreferenced = written - _referenced(self.lake.table(table))  # asked after the listing
-        since, gone = due(self.objects.get_json(path) or {}, unreferenced, now=now, grace=grace)
-        if not dry_run:
-            self.objects.put_json(path, since)
-            for file in gone:
-                with self.lake.answering(), contextlib.suppress(FileNotFoundError):
-                    target.io.delete(file)
-        return gone, len(since) - len(gone)
+            try:
+                _remove(self.lake.table(table), versions, planned_on=look.state)
+            except CommitFailedException:
+                return False
+        return True
+
+    def unreferenced(self, table: str) -> set[str]:
+        """Give the data files, manifests and manifest lists that no snapshot refers to."""
+        with self.lake.answering():
+            written = _written(self.lake.table(table))
+            return written - _referenced(self.lake.table(table))  # asked after the listing
+
+    def delete(self, table: str, file: str) -> None:
+        """Remove a file."""
+        with self.lake.answering(), contextlib.suppress(FileNotFoundError):
+            self.lake.table(table).io.delete(file)
 
 
 def _remove(target: Table, snapshots: Sequence[str], *, planned_on: Table) -> None:
