@@ -71,7 +71,7 @@ HOOKS = (
     "hooks/iceberg/catalog.py:IcebergCatalog",
     "hooks/datasets/versions.py:DatasetVersions",
     "hooks/iceberg/versions.py:TableVersions",
-    "hooks/iceberg/expiry.py:VersionExpiry",
+    "hooks/datasets/expiry.py:VersionExpiry",
     "hooks/models/registry.py:MlflowHook",
     "hooks/models/versions.py:MlflowVersions",
     "hooks/models/mlflow_connection.py:MlflowConnection",
