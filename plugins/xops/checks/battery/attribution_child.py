@@ -62,7 +62,8 @@ def _explainer(answers: Any) -> tuple[str, Callable[[Any], Any]]:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     frame = answers.frame
-    model = getattr(answers.contender.model, "booster", answers.contender.model)
+    model = answers.contender.model
+    model = model.get_booster() if hasattr(model, "get_booster") else getattr(model, "booster", model)
     ways: list[tuple[str, Callable[[], Callable[[Any], Any]]]] = []
     if all(is_numeric_dtype(frame[one]) or is_bool_dtype(frame[one]) for one in frame.columns):
         if hasattr(model, "coef_"):
