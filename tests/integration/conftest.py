@@ -55,6 +55,7 @@ class FaultProxy:
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler(upstream))
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # a client that was killed
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -186,12 +187,11 @@ def free_port():
     return find
 
 
-@pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory, free_port):
-    """Start one MLflow server on SQLite for the session."""
-    home, port = tmp_path_factory.mktemp("mlflow"), free_port()
+@contextlib.contextmanager
+def serving(home: Path, port: int, backend: str):
+    """Run an MLflow server with a database, its files below ``home``, until the body ends."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files")]
+    command += ["--backend-store-uri", backend, "--artifacts-destination", str(home / "files")]
     said = home / "said"
     with said.open("wb") as log:
         server = subprocess.Popen(
@@ -210,6 +210,23 @@ def mlflow_server(tmp_path_factory, free_port):
     finally:
         server.stdin.close()
         server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory, free_port):
+    """Start one MLflow server on SQLite for the session."""
+    home = tmp_path_factory.mktemp("mlflow")
+    with serving(home, free_port(), f"sqlite:///{home}/mlflow.db") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mlflow_server_on_postgres(tmp_path_factory, free_port, postgres_server):
+    """Start one MLflow server on PostgreSQL for the session."""
+    with serving(
+        tmp_path_factory.mktemp("mlflow"), free_port(), postgres_server.replace("postgresql:", "postgresql+psycopg2:")
+    ) as running:
+        yield running
 
 
 @pytest.fixture
@@ -333,7 +350,7 @@ def in_processes():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
 
-    def run(function, arguments: list[tuple]) -> list:
+    def run(function, arguments: list[tuple], within: float = 120) -> list:
         gate = context.Barrier(len(arguments))
         queue = context.Queue()
         processes = [
@@ -342,7 +359,7 @@ def in_processes():
         ]
         for process in processes:
             process.start()
-        answers = dict(queue.get(timeout=120) for _ in processes)
+        answers = dict(queue.get(timeout=within) for _ in processes)
         for process in processes:
             process.join()
         return [answers[place] for place in range(len(arguments))]

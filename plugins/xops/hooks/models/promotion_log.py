@@ -36,17 +36,23 @@ class PromotionLog:
     def __init__(self, model: str, objects: Objects | None = None) -> None:
         self.model = model
         self.objects = objects or Objects.configured()
+        self._known: tuple[Entry, ...] = ()
 
     def read(self) -> tuple[Entry, ...]:
-        """Give the entries from first to last.
+        """Give the entries from first to last; of those that this log gave before only the newer are fetched.
 
         :raises ValueError: when one is missing.
         """
-        checkpoints = self.objects.paths(checkpoint_folder(self.model))
-        known = (self.objects.get_json(checkpoints[-1]) if checkpoints else None) or []
+        known = self._known or self._checkpointed()
         after = entry_path(self.model, len(known)) if known else ""
         newer = self.objects.all_json(log_folder(self.model), after=after)
-        return in_order(Entry.from_json(document) for document in (*known, *newer))
+        self._known = in_order((*known, *map(Entry.from_json, newer)))
+        return self._known
+
+    def _checkpointed(self) -> tuple[Entry, ...]:
+        checkpoints = self.objects.paths(checkpoint_folder(self.model))
+        documents = (self.objects.get_json(checkpoints[-1]) if checkpoints else None) or []
+        return tuple(map(Entry.from_json, documents))
 
     def claim(self, key: str, attempt: int) -> None:
         """Say that attempt ``attempt`` of a task has started: from here on no earlier one may append."""
