@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
     from xops.core.verdict import Verdict
     from xops.hooks.iceberg.tables import IcebergHook
     from xops.hooks.store.evidence import EvidenceStore
-    from xops.hooks.store.profiles import Side
+    from xops.hooks.store.profiles import ProfileStore, Side
+
+
+_CHAMPION = re.compile(r"models:/([^@/]+)@champion")
 
 
 class DriftCheckOperator(CheckOperator):
     """Compare batches of a table with what a champion learned from, or with any other batches of it.
 
     Every column asked for has a finding. Both sides are profiled, and the profiles are kept: no batch is scanned twice
-    by the same bins, and a window is merged from the profiles of its batches without reading those that have one.
+    by the same bins, and a window is merged from the profiles of its batches without reading those that have one. What
+    a champion learned from is not read at all: its version holds the profile, made when it was trained.
     A column of long texts, or of lists of numbers, is compared by a classifier on a sample of its rows instead.
     Evidently's report is drawn of what does not pass.
 
@@ -39,7 +44,8 @@ class DriftCheckOperator(CheckOperator):
     :param model: the registered model; its champion's training data are the reference, and the task is skipped while
         there is none. Empty to name the reference yourself.
     :param reference: without a model: a batch's name, a list of them, a version such as ``nyc.flights@closed``, or a
-        window such as ``window("30 days")``, which ends before the current batches (templated).
+        window such as ``window("30 days")``, which ends before the current batches; or ``models:/name@champion`` for a
+        model (templated).
     :param current: the same for the current side; the newest published batch when empty (templated).
     :param columns: those to compare; all that the champion learned from, or that either side has, when empty.
     :param max_share: share of drifted columns at which the verdict is ``fail``, in (0, 1].
@@ -99,12 +105,13 @@ class DriftCheckOperator(CheckOperator):
         from xops.hooks.store.profiles import ProfileStore
 
         rules, lake = DriftRules.given(self.rules), IcebergHook(self.iceberg_conn_id)
-        reference, columns, facts = self._reference(lake)
+        model = self._model()
+        reference, learned, columns, facts = self._reference(lake, ProfileStore(store.objects), model)
         current = side_of(lake, self.features, self.current)
         if reference is None:
             before = current.batches[0] if current.batches else ""
             reference = side_of(lake, self.features, self.reference, before=before)
-        old, new = ProfileStore(store.objects).both(lake, reference, current, columns)
+        old, new = ProfileStore(store.objects).both(lake, reference, current, columns, learned=learned)
         asked = columns or list(dict.fromkeys(column.spec.name for column in (*old.columns, *new.columns)))
         drift = compare(old, new, asked, rules, raw_values=self.raw_values)
         drift = separated(drift, self._told_apart(lake, (reference, old), (current, new), rules, asked), rules)
@@ -132,8 +139,9 @@ class DriftCheckOperator(CheckOperator):
                 "moved": drift.movements,
             },
         )
-        html = self._draw(verdict, old, new, drift, key=origin_of(context).key)
-        return Judged(verdict, self.model or self.features, current.batches[-1] if current.batches else "", html)
+        about = model or self.features
+        html = self._draw(verdict, old, new, drift, about=about, key=origin_of(context).key)
+        return Judged(verdict, about, current.batches[-1] if current.batches else "", html)
 
     def _told_apart(
         self,
@@ -156,7 +164,9 @@ class DriftCheckOperator(CheckOperator):
             told[name] = sort, tell_apart(*(rows[name] for rows in sides), sort)
         return told
 
-    def _draw(self, verdict: Verdict, reference: Profile, current: Profile, drift: Drift, *, key: str) -> bytes | None:
+    def _draw(
+        self, verdict: Verdict, reference: Profile, current: Profile, drift: Drift, *, about: str, key: str
+    ) -> bytes | None:
         """Draw Evidently's report where it is wanted, and keep it in the workspace where there is one."""
         from xops.hooks.settings import evidently_workspace
 
@@ -172,22 +182,34 @@ class DriftCheckOperator(CheckOperator):
         if workspace:
             from xops.hooks.evidently_workspace import keep
 
-            keep(drawn, project=self.model or self.features, workspace=workspace, key=key)
+            keep(drawn, project=about, workspace=workspace, key=key)
         return page(drawn) if self.always_report or verdict.outcome is not Outcome.PASS else None
 
-    def _reference(self, lake: IcebergHook) -> tuple[Side | None, list[str], dict[str, Any]]:
-        """Give the champion's training data, the columns to compare, and the champion; None without a model."""
-        from xops.hooks.drift_sides import trained_on
-        from xops.hooks.models.champions import training_record
-
+    def _model(self) -> str:
+        """Give the registered model whose champion is the reference; empty for another reference."""
+        named = _CHAMPION.fullmatch(self.reference) if isinstance(self.reference, str) else None
         if bool(self.model) == bool(self.reference):
             raise Misconfigured(f"{self.task_id}: a model or a reference was wanted, and not both")
-        if not self.model:
-            return None, list(self.columns), {}
-        version = champion_or_skip(self.model)
-        record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
+        return named[1] if named else self.model
+
+    def _reference(
+        self, lake: IcebergHook, profiles: ProfileStore, model: str
+    ) -> tuple[Side | None, Profile | None, list[str], dict[str, Any]]:
+        """Give the champion's training data with their profile, the columns to compare, and the champion, if any."""
+        from xops.hooks.drift_sides import trained_on
+        from xops.hooks.models.champions import recorded_manifest, training_profile, training_record
+
+        if not model:
+            return None, None, list(self.columns), {}
+        version = champion_or_skip(model)
+        record = training_record(model, version, conn_id=self.mlflow_conn_id)
         published_or_refuse(lake, self.features)
-        return trained_on(record), list(self.columns or record.columns), {"model_version": version}
+        columns, conn_id = list(self.columns or record.columns), self.mlflow_conn_id
+        learned = None
+        if set(columns) <= set(record.columns):
+            manifest = recorded_manifest(model, version, conn_id=conn_id)
+            learned = profiles.learned(manifest, lambda: training_profile(model, version, conn_id=conn_id))
+        return trained_on(record), learned, columns, {"model_version": version}
 
 
 class PerformanceCheckOperator(CheckOperator):

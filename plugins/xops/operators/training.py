@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured
+from xops.core.strict_json import dumps
 from xops.hooks import traced
 from xops.operators.base import XopsOperator, origin_of, verdicts_of
-from xops.operators.training_rows import asked_by, learnable, newest
+from xops.operators.training_rows import asked_by, learnable, learned_profile, newest, run_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from xops.core.model.holdout import Holdout
     from xops.core.model.training import AskedBy, TrainingRecord
+    from xops.hooks.iceberg.tables import IcebergHook
     from xops.hooks.models.registry import MlflowHook
     from xops.hooks.models.sweeps import Chosen
 
@@ -105,7 +107,7 @@ class TrainModelOperator(XopsOperator):
         version = hook.trained_before(self.model, key)
         if version is None:
             answers = [str(request["batch"]) for request in still_open]
-            version = self._train(hook, key, asked_by(context, still_open), answers)
+            version = self._train(hook, context, asked_by(context, still_open), answers)
         for batch in json.loads(hook.version(self.model, version).tags.get(_ANSWERS, "[]")):
             requests.close(batch, {"version": version})
         record = training_record(self.model, version, conn_id=self.mlflow_conn_id)
@@ -117,8 +119,10 @@ class TrainModelOperator(XopsOperator):
             "batches": list(record.batches),
         }
 
-    def _train(self, hook: MlflowHook, key: str, asker: AskedBy, answers: list[str]) -> str:
+    def _train(self, hook: MlflowHook, context: Context, asker: AskedBy, answers: list[str]) -> str:
+        from xops.hooks.iceberg.tables import IcebergHook
         from xops.hooks.models import training_code
+        from xops.hooks.models.model_files import PROFILE
         from xops.hooks.models.model_formats import requirements_of
         from xops.hooks.models.registry import Training
 
@@ -126,7 +130,8 @@ class TrainModelOperator(XopsOperator):
         chosen = self._chosen(hook)
         params = training_code.parameters(chosen.params if chosen else self.hyperparameters, self.seed, self.model)
         code = f"{name}@{training_code.source_hash(function)}"
-        frame, record = self._rows(asker, code, chosen.record if chosen else None)
+        lake = IcebergHook(self.iceberg_conn_id)
+        frame, record = self._rows(lake, asker, code, chosen.record if chosen else None)
         fitted = training_code.call(
             name, function, frame[[*self.columns, self.target]].reset_index(drop=True), dict(params)
         )
@@ -139,10 +144,11 @@ class TrainModelOperator(XopsOperator):
             own["positive_share"] = float(frame[self.target].mean())
         training = Training(
             model=self.model,
-            key=key,
+            key=origin_of(context).key,
             params=params | {"window": self.window},
             tags=record.to_tags()
             | training_code.code_tags(function)
+            | run_tags(context)
             | (chosen.tags if chosen else {})
             | {_ANSWERS: json.dumps(answers), "xops.environment": environment},
             metrics=fitted.metrics | own,
@@ -151,6 +157,7 @@ class TrainModelOperator(XopsOperator):
                 "labels": (record.labels.name, record.labels.snapshot),
             },
             files=fitted.files | {"environment.txt": lock},
+            beside={PROFILE: dumps(learned_profile(lake, record, frame).to_json())},
         )
         version = str(hook.train_version(training, fitted.model, example, requirements=requirements))
         traced.wrote(traced.model_version(self.model, version, self.mlflow_conn_id, self.columns))
@@ -166,11 +173,10 @@ class TrainModelOperator(XopsOperator):
             raise Misconfigured(f"{self.model}: a trial has its hyperparameters and seed; give none beside it")
         return Chosen.of(*verdicts_of([self.trial])[0], hook=hook, model=self.model)
 
-    def _rows(self, asker: AskedBy, code: str, swept: TrainingRecord | None) -> tuple[pd.DataFrame, TrainingRecord]:
+    def _rows(
+        self, lake: IcebergHook, asker: AskedBy, code: str, swept: TrainingRecord | None
+    ) -> tuple[pd.DataFrame, TrainingRecord]:
         """Read the rows to learn from, and say which they are."""
-        from xops.hooks.iceberg.tables import IcebergHook
-
-        lake = IcebergHook(self.iceberg_conn_id)
         if swept is not None:
             record = replace(swept, asked_by=asker, code=code)
         else:

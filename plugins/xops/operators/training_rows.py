@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
 
+    from xops.core.profile.profiles import Profile
     from xops.hooks.iceberg.tables import IcebergHook
 
 
@@ -32,6 +33,14 @@ def asked_by(context: Context, still_open: Sequence[Mapping[str, Any]]) -> Asked
     if kind in ("asset_triggered", "scheduled") and still_open:
         return AskedBy.DRIFT
     return AskedBy.CALENDAR if kind == "scheduled" else AskedBy.MANUAL
+
+
+def run_tags(context: Context) -> dict[str, str]:
+    """Give the DAG bundle, with its version, and the person that started the run, where Airflow knows them."""
+    bundle = getattr(context["ti"], "bundle_instance", None)
+    version, person = getattr(bundle, "version", None), getattr(context["dag_run"], "triggering_user_name", None)
+    tags = {} if bundle is None else {"xops.bundle": f"{bundle.name}@{version}" if version else str(bundle.name)}
+    return tags | ({"xops.asked_by_person": person} if person else {})
 
 
 def newest(
@@ -80,3 +89,19 @@ def learnable(lake: IcebergHook, model: str, record: TrainingRecord) -> pd.DataF
             f"{model}: {', '.join(record.batches)} have no labelled row outside the holdout; nothing to train on"
         )
     return frame
+
+
+def learned_profile(lake: IcebergHook, record: TrainingRecord, frame: pd.DataFrame) -> Profile:
+    """Profile the rows that a model learns from, so that drift is held against them without reading them again."""
+    import pyarrow as pa
+
+    from xops.engines.duckdb_scan import DuckdbScan
+
+    schema, columns = lake.schema(record.features), list(record.columns)
+    types = pa.schema([schema.field(name) for name in columns])  # pandas has no whole numbers beside nulls
+    rows = pa.Table.from_pandas(frame[columns], schema=types, preserve_index=False)
+    engine = DuckdbScan(rows, version=f"{record.features.name}/{','.join(record.batches)}, learned from")
+    found = engine.scan(profile=engine.spec(columns, distinct=False)).profile
+    if found is None:
+        raise AssertionError("a scan that is asked for a profile gives one")
+    return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.model.promotion import champion, manifest_of
 from xops.core.model.training import TrainingRecord
+from xops.core.profile.profiles import Profile
 from xops.hooks import traced
+from xops.hooks.models.model_files import PROFILE
 from xops.hooks.models.promotion_log import PromotionLog
 from xops.hooks.models.registry import MlflowHook
 from xops.hooks.models.versions import MANIFEST
@@ -88,6 +91,27 @@ def load_version(model: str, version: str, *, conn_id: str) -> Trained:
     """
     hook, record, manifest = _known(model, version, conn_id)
     return Trained(model, version, record, manifest, hook.load(model, version, manifest=manifest))
+
+
+def recorded_manifest(model: str, version: str, *, conn_id: str) -> str:
+    """Give the digest of a version's files as promoted or, before that, as logged.
+
+    :raises Misconfigured: when there is no such version, or TrainModelOperator did not register it.
+    """
+    return _known(model, version, conn_id)[2]
+
+
+def training_profile(model: str, version: str, *, conn_id: str) -> Profile | None:
+    """Give the profile of the rows that a version learned from, which its files hold.
+
+    None for a version that was trained before profiles were kept there.
+
+    :raises Misconfigured: when it does not exist or changed, or TrainModelOperator did not register it.
+    """
+    hook, _, manifest = _known(model, version, conn_id)
+    with hook.recorded_files(model, version, manifest) as folder:
+        path = folder / PROFILE
+        return Profile.from_json(json.loads(path.read_bytes())) if path.is_file() else None
 
 
 def inspect_version(model: str, version: str, *, conn_id: str) -> Trained:

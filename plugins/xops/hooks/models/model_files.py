@@ -15,6 +15,7 @@ from xops.hooks.models import flavors, torch_models
 from xops.hooks.models.model_formats import FORMATS, answers, described, format_of, safe_format
 
 _NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
+PROFILE = "profile.json"  # of the rows that a model learned from, beside it
 _TRUST = "Where its author is trusted, set allow_pickle to true in the extra of MLflow's connection"
 
 

@@ -32,7 +32,8 @@ class Training:
     :param tags: who asked, code version, data versions; texts.
     :param metrics: finite numbers.
     :param inputs: by role (``features``, ``labels``), the name and the digest of a dataset version.
-    :param files: what the run keeps beside the model, contents by relative path.
+    :param files: what the run keeps, contents by relative path.
+    :param beside: what the model directory keeps beside the model, and its manifest covers; contents by name.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Training:
     metrics: Mapping[str, float]
     inputs: Mapping[str, tuple[str, str]]
     files: Mapping[str, bytes] = field(default_factory=dict)
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class MlflowHook(MlflowVersions):
@@ -69,6 +71,8 @@ class MlflowHook(MlflowVersions):
                     fitted, files, example=example, requirements=requirements, allow_pickle=self.allows_pickle(),
                     architectures=self.architectures(),
                 )  # fmt: skip
+            for name, content in training.beside.items():
+                (files / name).write_bytes(content)
             return self.add_version(training, files)
 
     def add_version(self, training: Training, files: Path) -> str:

@@ -139,8 +139,28 @@ class ProfileStore:
             parts.append(self.current(f"{side.version.table}@{snapshot}/{batch}", there, rows))
         return merged(parts, spec)
 
+    def learned(self, manifest: str, read: Callable[[], Profile | None]) -> Profile | None:
+        """Give the profile of the rows that a model version learned from; fetched from its files once.
+
+        :param manifest: the digest of its files.
+        """
+        path = f"profiles/learned/{manifest}.json"
+        document = self.objects.get_json(path)
+        if document is not None:
+            return Profile.from_json(document)
+        found = read()
+        if found is not None:
+            self.objects.put_json(path, found.to_json())
+        return found
+
     def both(
-        self, lake: IcebergHook, reference: Side, current: Side, columns: Sequence[str]
+        self,
+        lake: IcebergHook,
+        reference: Side,
+        current: Side,
+        columns: Sequence[str],
+        *,
+        learned: Profile | None = None,
     ) -> tuple[Profile, Profile]:
         """Give the profiles of two sides by the same bins.
 
@@ -148,9 +168,10 @@ class ProfileStore:
         so that no batch is ever read for a second window.
 
         :param columns: those asked for; all of the reference's when empty.
+        :param learned: the reference's profile, where a model version has it: its rows are not read.
         """
         if not reference.moves:
-            old = self.of(lake, reference, columns)
+            old = learned or self.of(lake, reference, columns)
             return old, self.merged(lake, current, old.spec)
         spec = self.bins(lake, reference if reference.batches else current)
         old = self.merged(lake, reference, spec)
