@@ -42,6 +42,9 @@ PRELOADED = [
 ]
 
 
+Fault = str | int | tuple
+
+
 class FaultProxy:
     """Pass HTTP on to a server, except where it was told to lose a request or its answer, or to answer instead.
 
@@ -51,7 +54,8 @@ class FaultProxy:
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.seen: list[str] = []
         self.struck: list[str] = []
-        self._faults: list[tuple[str, str | int]] = []
+        self._faults: list[tuple[str, Fault]] = []
+        self._broken: tuple[int, Fault] | None = None
         self._lock = threading.Lock()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler(upstream))
         self._server.daemon_threads = True
@@ -59,18 +63,25 @@ class FaultProxy:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def fail_next(self, call: str, fault: str | int) -> None:
+    def fail_next(self, call: str, fault: Fault) -> None:
         """Let the next call that matches ``call`` ("METHOD /path", a regular expression) fail once.
 
-        :param fault: ``lost request``, ``lost response``, ``half response``, ``silence``, or an HTTP status.
+        :param fault: ``lost request``, ``lost response``, ``half response``, ``silence``, an HTTP status, or a status
+            with headers and, maybe, a body.
         """
         with self._lock:
             self._faults.append((call, fault))
+
+    def fail_after(self, calls: int, fault: Fault) -> None:
+        """Let so many calls pass, and then fail every one until :meth:`forget`; see :meth:`fail_next`."""
+        with self._lock:
+            self._broken = len(self.seen) + calls, fault
 
     def forget(self) -> None:
         """Drop faults that have not struck, and what was seen."""
         with self._lock:
             self._faults.clear()
+            self._broken = None
             self.seen.clear()
             self.struck.clear()
 
@@ -79,9 +90,12 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def _fault_of(self, call: str) -> str | int | None:
+    def _fault_of(self, call: str) -> Fault | None:
         with self._lock:
             self.seen.append(call)
+            if self._broken and len(self.seen) > self._broken[0]:
+                self.struck.append(call)
+                return self._broken[1]
             for fault in self._faults:
                 if re.search(fault[0], call):
                     self._faults.remove(fault)
@@ -99,6 +113,8 @@ class FaultProxy:
                 fault = proxy._fault_of(f"{self.command} {self.path}")
                 if isinstance(fault, int):
                     self.answer(fault, [], b"")
+                elif isinstance(fault, tuple):
+                    self.answer(fault[0], fault[1].items(), *fault[2:] or [b""])
                 elif fault == "silence":
                     time.sleep(3)
                     self.hang_up()

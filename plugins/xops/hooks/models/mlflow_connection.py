@@ -15,7 +15,7 @@ from xops.hooks import settings
 from xops.hooks.store.once import first_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow.sdk import Connection
     from mlflow import MlflowClient
@@ -24,6 +24,8 @@ _REQUESTED = (
     "API request to",
     "failures occurred while downloading",
 )  # how MLflow's client words what failed on the way
+_RACED = "IntegrityError"  # of the server's database: another process wrote the same at the same moment
+_RACES = 5
 _OUTAGES = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 # A dead server costs a call at most three tries of 10 s and 3 s between them; MLflow's defaults would cost 20 minutes.
 _BOUNDS = {
@@ -101,6 +103,20 @@ class MlflowConnection(BaseHook):
             finally:
                 mlflow.set_tracking_uri(before[0])
                 mlflow.set_registry_uri(before[1])
+
+    def settled(self, do: Callable[[MlflowClient], None]) -> None:
+        """Do what may be done twice, and again where another process had the server write the same at that moment.
+
+        Its database takes one of the two, and the other is refused although nothing is wrong with it.
+        """
+        for _ in range(_RACES):
+            try:
+                with self.client() as client:
+                    return do(client)
+            except Unavailable as error:
+                if _RACED not in str(error):
+                    raise
+        raise Unavailable(f"MLflow ({self.conn_id}): others wrote the same {_RACES} times in a row; try again later")
 
     def _where(self) -> tuple[str, str, dict[str, str]]:
         """Give the tracking URI, the registry URI, and the credentials as MLflow's environment variables."""
@@ -185,8 +201,9 @@ class MlflowConnection(BaseHook):
             yield
         except MlflowException as error:
             # MLflow's client gives INTERNAL_ERROR to its own refusals too; only a request that failed is an outage
+            raced = error.error_code == "BAD_REQUEST" and _RACED in str(error)
             requested = isinstance(error, RestException) or any(said in str(error) for said in _REQUESTED)
-            if error.error_code in _OUTAGES or (error.error_code == "INTERNAL_ERROR" and requested):
+            if raced or error.error_code in _OUTAGES or (error.error_code == "INTERNAL_ERROR" and requested):
                 raise Unavailable(f"MLflow ({self.conn_id}, {tracking}) did not answer: {bounded(error)}") from error
             raise Misconfigured(f"MLflow ({self.conn_id}, {tracking}) refused: {bounded(error)}") from error
         except (RequestException, OperationalError) as error:

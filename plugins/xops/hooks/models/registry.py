@@ -161,22 +161,10 @@ class MlflowHook(MlflowVersions):
 
     def _log_numbers(self, training: Training, run_id: str, steps: Mapping[str, Sequence[float]]) -> None:
         """Log a training's parameters, metrics, data and files."""
-        with self.client() as client:
-            from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-
-            metrics = [Metric(name, value, 0, 0) for name, value in training.metrics.items()]
-            metrics += [
-                Metric(name, value, 0, step) for name, found in steps.items() for step, value in enumerate(found)
-            ]
-            params = [Param(name, str(value)) for name, value in training.params.items()]
-            for place in range(0, max(len(params), 1), _PARAMS):
-                client.log_batch(run_id, metrics=[] if place else metrics, params=params[place : place + _PARAMS])
-            inputs = [
-                DatasetInput(Dataset(name, digest, "iceberg", name), [InputTag("mlflow.data.context", role)])
-                for role, (name, digest) in training.inputs.items()
-            ]
-            client.log_inputs(run_id, inputs)
-            if training.files:
+        self.settled(lambda client: _log_values(client, training, run_id, steps))
+        self.settled(lambda client: _log_inputs(client, training, run_id))
+        if training.files:
+            with self.client() as client:
                 _log_files(client, run_id, training.files)
 
     def _log(self, training: Training, run_id: str, files: Path) -> str:
@@ -206,6 +194,26 @@ class MlflowHook(MlflowVersions):
         if known is None:
             raise Unavailable(f"MLflow ({self.conn_id}): a version of {training.model} could not be registered")
         return known
+
+
+def _log_values(client: MlflowClient, training: Training, run_id: str, steps: Mapping[str, Sequence[float]]) -> None:
+    from mlflow.entities import Metric, Param
+
+    metrics = [Metric(name, value, 0, 0) for name, value in training.metrics.items()]
+    metrics += [Metric(name, value, 0, step) for name, found in steps.items() for step, value in enumerate(found)]
+    params = [Param(name, str(value)) for name, value in training.params.items()]
+    for place in range(0, max(len(params), 1), _PARAMS):
+        client.log_batch(run_id, metrics=[] if place else metrics, params=params[place : place + _PARAMS])
+
+
+def _log_inputs(client: MlflowClient, training: Training, run_id: str) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    inputs = [
+        DatasetInput(Dataset(name, digest, "iceberg", name), [InputTag("mlflow.data.context", role)])
+        for role, (name, digest) in training.inputs.items()
+    ]
+    client.log_inputs(run_id, inputs)
 
 
 def _log_files(client: MlflowClient, run_id: str, files: Mapping[str, bytes]) -> None:

@@ -110,8 +110,7 @@ class MlflowVersions(MlflowConnection):
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """Let an alias point to a version; MLflow compares nothing, so the promotion log decides what is true."""
-        with self.client() as client:
-            client.set_registered_model_alias(model, alias, version)
+        self.settled(lambda client: client.set_registered_model_alias(model, alias, version))
 
     def delete_alias(self, model: str, alias: str) -> None:
         """Take an alias away; one that is not there is no error."""
