@@ -29,14 +29,12 @@ if __name__ == "__main__":
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     from airflow.models import DagModel
-    from airflow.models.asset import AssetActive
     from airflow.utils.session import create_session
 
     DagBundlesManager().sync_bundles_to_db()
     sync_bag_to_db(DagBag(__file__), "dags-folder", None)
-    with create_session() as session:  # what the scheduler does with a DAG that somebody has switched on
+    with create_session() as session:  # only of a DAG that is switched on the assets are watched
         session.get(DagModel, "watch_landing").is_paused = False
-        session.add(AssetActive.for_asset(LANDED))
     sync_bag_to_db(DagBag(__file__), "dags-folder", None)
 """
 PATIENCE = 90
