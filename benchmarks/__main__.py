@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import battery, drift, everything, lake, parsing, suites
+from benchmarks import battery, drift, everything, lake, parsing, promotion, suites
 
 ROOT = Path(__file__).parents[1]
 RUNS = 3
@@ -47,6 +47,7 @@ def measured(run: Callable[..., tuple[float, float, str]], folder: str, runs: in
     yield everything.measure(run, folder, runs)
     yield drift.measure(run, folder, runs)
     yield battery.measure(run, runs)
+    yield promotion.measure(run)
 
 
 def _run(task: str, *arguments: str) -> tuple[float, float, str]:

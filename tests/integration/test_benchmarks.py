@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import battery, drift, lake, suites
+from benchmarks import battery, drift, lake, promotion, suites
 from benchmarks.tasks import call
 
 pytestmark = pytest.mark.integration
@@ -24,6 +24,7 @@ PROMISED = {
     "parse_ratio",
     "battery_seconds_100k20",
     "battery_rss_mb",
+    "promote_seconds",
 }
 
 
@@ -33,6 +34,8 @@ def test_every_figure_that_is_promised_comes_out(tmp_path, monkeypatch):
     monkeypatch.setattr(lake, "ROWS", 100)
     monkeypatch.setattr(battery, "ROWS", 2_000)
     monkeypatch.setattr(battery, "EXAM", 1_000)
+    monkeypatch.setattr(promotion, "WARM", 0)
+    monkeypatch.setattr(promotion, "TIMES", 1)
     ran = set()
 
     def here(task, *arguments):
@@ -44,4 +47,4 @@ def test_every_figure_that_is_promised_comes_out(tmp_path, monkeypatch):
         found |= figures
     assert found.keys() >= PROMISED
     assert all(isinstance(value, (int, float)) for value in found.values())
-    assert len(ran) == 17, sorted(ran)
+    assert len(ran) == 18, sorted(ran)

@@ -970,7 +970,10 @@ def test_a_card_that_cannot_be_written_undoes_no_promotion_and_is_written_by_a_r
         raise MlflowException("no artifacts for you", error_code=PERMISSION_DENIED)
 
     operator = admitted(trained, 0, card={"intended_use": "To warn."})
-    with monkeypatch.context() as patch, pytest.raises(Unavailable, match="its model card is not written"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(Unavailable, match="its model card is not written, the promotion log is"),
+    ):
         patch.setattr(MlflowClient, "log_text", denied)
         run(operator)
     assert log_of(trained.model) == [("1", "promote")]
@@ -1008,6 +1011,24 @@ def test_the_way_back_is_one_step_and_once(run, mlflow, replaced):
     assert run(rollback(replaced.model), try_number=2) == entry
     assert log_of(replaced.model) == [("1", "promote"), ("2", "promote"), ("1", "rollback")]
     assert mlflow.direct.get_registered_model(replaced.model).aliases["champion"] == "1"
+
+
+def test_the_card_of_the_version_that_was_left_says_that_it_was_withdrawn_and_why(run, mlflow, replaced):
+    run(rollback(replaced.model))
+    card = card_of(mlflow, replaced.model, "2")
+    assert card.startswith(f"# Model card: {replaced.model}, version 2, withdrawn\n".replace("_", "\\_"))
+    assert "for version 1, by" in card
+    assert "it is late itself" in card
+    assert "withdrawn" in card_of(mlflow, replaced.model, "2", "model-card.html")
+    back = card_of(mlflow, replaced.model, "1")
+    assert "| rollback | 1 | 2 |" in back
+    assert "withdrawn" not in back.partition("## Promotion history")[0]
+
+
+def test_a_champion_that_was_deleted_is_left_behind_by_a_rollback(run, mlflow, replaced):
+    mlflow.direct.delete_model_version(replaced.model, "2")
+    assert run(rollback(replaced.model))["version"] == "1"
+    assert log_of(replaced.model)[-1] == ("1", "rollback")
 
 
 def test_a_former_champion_whose_bytes_changed_is_not_put_back(fails, mlflow, replaced):

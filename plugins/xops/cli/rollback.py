@@ -21,12 +21,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(asked: argparse.Namespace) -> dict[str, Any]:
+    from xops.hooks.models.cards import write_cards_after
     from xops.hooks.models.person import asker
     from xops.hooks.models.promotions import Promotions
 
-    entry = Promotions(asked.model, mlflow_conn_id=asked.mlflow_conn_id).roll_back(
+    promotions = Promotions(asked.model, mlflow_conn_id=asked.mlflow_conn_id)
+    entry = promotions.roll_back(
         asked.to, asker(), reason=asked.reason, force=asked.force, iceberg_conn_id=asked.iceberg_conn_id
     )
+    write_cards_after(promotions.hook, entry)
     return entry.to_json()
 
 

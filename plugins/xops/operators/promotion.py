@@ -87,7 +87,8 @@ class RollbackModelOperator(XopsOperator):
     """Make a former champion the champion again.
 
     Only one that was promoted before, is unchanged, still loads, and fits today's data: the columns of its signature
-    are in the table that it was trained on, with values of the same kind.
+    are in the table that it was trained on, with values of the same kind. The model cards of both versions are written
+    anew; that of the version that was left says that it was withdrawn, and why.
 
     :param model: the registered model (templated).
     :param to: ``previous``, or the number of a version that was champion before (templated).
@@ -120,16 +121,19 @@ class RollbackModelOperator(XopsOperator):
         self.iceberg_conn_id = iceberg_conn_id
 
     def act(self, context: Context) -> dict[str, Any]:
-        """See that the version loads and fits, then append."""
+        """See that the version loads and fits, append, and write the model cards; a retry goes on with the cards."""
+        from xops.hooks.models.cards import write_cards_after
         from xops.hooks.models.promotions import Promotions
 
-        entry = Promotions(self.model, mlflow_conn_id=self.mlflow_conn_id).roll_back(
+        promotions = Promotions(self.model, mlflow_conn_id=self.mlflow_conn_id)
+        entry = promotions.roll_back(
             self.to,
             asker_of(context),
             reason=self.reason,
             force=str(self.force).lower() == "true",
             iceberg_conn_id=self.iceberg_conn_id,
         )
+        write_cards_after(promotions.hook, entry)
         return _announced(self, context, entry)
 
 

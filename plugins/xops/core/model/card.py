@@ -14,7 +14,7 @@ from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import Evidence
 from xops.core.gate import APPROVAL
 from xops.core.model.ai_act import answers
-from xops.core.model.promotion import Entry
+from xops.core.model.promotion import Entry, withdrawal_of
 from xops.core.model.training import TrainingRecord
 from xops.core.page.html_page import badge, escaped, page, prose, table
 from xops.core.verdict import Finding, Outcome
@@ -122,7 +122,7 @@ def sections_of(known: Known) -> tuple[Section, ...]:
 
 def markdown_of(known: Known) -> str:
     """Give the card as Markdown; HTML in texts is written as text."""
-    lines = [f"# Model card: {_cell(known.model)}, version {_cell(known.version)}"]
+    lines = [f"# {_cell(_heading(known))}"]
     for section in sections_of(known):
         lines.append(f"## {section.title}")
         if section.said:
@@ -137,7 +137,7 @@ def markdown_of(known: Known) -> str:
 
 def html_of(known: Known) -> bytes:
     """Give the card as a page of its own."""
-    title = f"Model card: {known.model}, version {known.version}"
+    title = _heading(known)
     newest = {one.verdict.check: str(one.verdict.outcome) for one in known.evidence}
     body = f"<header><h1>{escaped(title)}</h1><p>" + " ".join(
         f"{badge(outcome)} {escaped(check)}" for check, outcome in newest.items()
@@ -153,9 +153,16 @@ def html_of(known: Known) -> bytes:
     return page(title, body)
 
 
+def _heading(known: Known) -> str:
+    withdrawn = ", withdrawn" if withdrawal_of(known.log, known.version) else ""
+    return f"Model card: {known.model}, version {known.version}{withdrawn}"
+
+
 def _details(known: Known) -> tuple[Listed, ...]:
     manifest = next((entry.manifest for entry in reversed(known.log) if entry.version == known.version), None)
     rows: list[tuple[str, Any]] = [("model", known.model), ("version", known.version)]
+    if gone := withdrawal_of(known.log, known.version):
+        rows.append(("withdrawn", f"{gone.at:.16}, for version {gone.version}, by {gone.by}: {gone.reason}"))
     rows += [("files (SHA-256 of the manifest)", manifest)] if manifest else []
     rows += [("code", known.record.code), ("asked for by", str(known.record.asked_by))] if known.record else []
     return (*_rows(("", "value"), rows), *_rows(("input", "type"), list(known.inputs.items())))

@@ -110,6 +110,12 @@ def previous_champion(log: Sequence[Entry]) -> str | None:
     return log[-1].previous if log else None
 
 
+def withdrawal_of(log: Sequence[Entry], version: str) -> Entry | None:
+    """Give the rollback by which ``version`` ceased to be champion, or None when it did not, or came back since."""
+    last = next((entry for entry in reversed(log) if version in (entry.version, entry.previous)), None)
+    return last if last is not None and last.previous == version and last.kind is Kind.ROLLBACK else None
+
+
 def entry_of(log: Sequence[Entry], key: str) -> Entry | None:
     """Give the entry that a task with idempotency key ``key`` appended before, or None."""
     return next((entry for entry in log if entry.key == key), None)

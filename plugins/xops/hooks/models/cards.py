@@ -16,6 +16,8 @@ from xops.hooks.store.evidence import EvidenceStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from xops.core.model.promotion import Entry
+
 FOLDER = "card"
 _SAID = f"{FOLDER}/said.json"
 
@@ -60,7 +62,7 @@ def known_of(hook: MlflowHook, model: str, version: str, said: Mapping[str, str]
 def write_card(hook: MlflowHook, model: str, version: str, said: Mapping[str, str] | None = None) -> None:
     """Log the card of a version to its run; written again it is the same.
 
-    :raises Unavailable: when it cannot be written: the version stays champion, and a retry writes its card.
+    :raises Unavailable: when it cannot be written: the promotion log stays as it is, and a retry writes the card.
     """
     try:
         known = known_of(hook, model, version, said)
@@ -70,7 +72,17 @@ def write_card(hook: MlflowHook, model: str, version: str, said: Mapping[str, st
             client.log_text(run, html_of(known).decode(), f"{FOLDER}/model-card.html")
             client.log_text(run, dumps(known.said).decode(), _SAID)
     except Misconfigured as error:
-        raise Unavailable(f"models:/{model}/{version} is champion, its model card is not written: {error}") from error
+        raise Unavailable(
+            f"models:/{model}/{version}: its model card is not written, the promotion log is: {error}"
+        ) from error
+
+
+def write_cards_after(hook: MlflowHook, entry: Entry) -> None:
+    """Log the cards of both versions of a rollback; one that was deleted from the registry needs none."""
+    there = {str(found.version) for found in hook.versions(entry.model)}
+    for version in (entry.version, entry.previous):
+        if version in there:
+            write_card(hook, entry.model, str(version))
 
 
 def _said_before(hook: MlflowHook, run: str) -> dict[str, str]:

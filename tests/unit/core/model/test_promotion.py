@@ -19,6 +19,7 @@ from xops.core.model.promotion import (
     manifest_of,
     previous_champion,
     rollback_target,
+    withdrawal_of,
 )
 
 pytestmark = pytest.mark.unit
@@ -113,6 +114,16 @@ def test_the_last_entry_names_the_champion_and_the_one_before_it():
     assert (champion(log_of("1")), previous_champion(log_of("1"))) == ("1", None)
     assert (champion(log_of("1", "2")), previous_champion(log_of("1", "2"))) == ("2", "1")
     assert (champion(log_of("1", "2", "1")), previous_champion(log_of("1", "2", "1"))) == ("1", "2")
+
+
+def test_a_version_is_withdrawn_by_the_rollback_that_left_it_until_it_comes_back():
+    log = log_of("1", "2", "1", "2", "3")
+    assert withdrawal_of(log[:3], "2") is log[2]
+    assert withdrawal_of(log[:3], "1") is None
+    assert withdrawal_of(log[:4], "2") is None
+    assert withdrawal_of(log[:4], "1") is log[3]
+    assert withdrawal_of(log, "2") is None  # it was replaced, by a promotion
+    assert withdrawal_of(log, "4") is None
 
 
 def test_a_task_finds_the_entry_that_it_appended_before():
