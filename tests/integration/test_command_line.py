@@ -81,6 +81,33 @@ def test_champions_are_made_and_unmade_from_a_shell(model, judge, shell):
     assert MlflowHook().aliases(model)["champion"] == "1"
 
 
+def test_what_a_rollback_left_is_shown_as_withdrawn(model, judge, shell, capsys):
+    judge("1")
+    shell("promote", model, "1", "--reason", "the first")
+    judge("2", champion="1")
+    shell("promote", model, "2", "--reason", "better")
+    assert shell("show", model, "2")[1]["withdrawn"] is None
+    shell("rollback", model, "--reason", "[/] worse on [red]Sundays")  # texts are texts, whatever rich thinks of them
+    assert shell("show", model, "2")[1]["withdrawn"]["reason"] == "[/] worse on [red]Sundays"
+    for words in (("show", model, "2"), ("log", model)):
+        assert main(list(words)) == 0
+        assert "[/] worse on [red]Sundays" in capsys.readouterr().out
+
+
+def test_no_cell_of_a_table_is_cut_off_however_narrow_the_page(model, judge, monkeypatch, capsys):
+    monkeypatch.setattr("xops.cli._PAGE", 40)
+    judge("1")
+    assert main(["show", model, "1"]) == 0
+    assert "…" not in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(model, shell, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, complaint = shell("card", model, "1", "--out", str(tmp_path / "file" / "below"))
+    assert code == MISTAKE
+    assert "a folder to write to was wanted" in complaint
+
+
 def test_an_auditor_finds_the_data_the_evidence_and_who_let_it_through(model, judge, shell):
     judge("1")
     shell("promote", model, "1", "--reason", "the first")

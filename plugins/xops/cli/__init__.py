@@ -15,8 +15,10 @@ from xops.core.strict_json import dumps
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 MISTAKE, OUTAGE = 2, 75  # exit codes: argparse's own for a mistake, and sysexits' EX_TEMPFAIL
+_PAGE = 160  # characters of a line where no terminal says how wide it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,13 @@ def verbs() -> list[Verb]:
     """Give every verb, by name."""
     modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     return sorted((module.VERB for module in modules), key=lambda verb: verb.name)
+
+
+def table_of(*names: str, title: str | None = None) -> Table:
+    """Make a table of named columns in which nothing is cut off: what is too long goes on in the next line."""
+    from rich.table import Column, Table
+
+    return Table(*(Column(name, overflow="fold") for name in names), title=title)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,5 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         from rich.console import Console
 
-        known[asked.verb].show(answer, Console())
+        known[asked.verb].show(
+            answer, Console(width=None if sys.stdout.isatty() else _PAGE, markup=False, highlight=False)
+        )
     return 0

@@ -10,6 +10,7 @@ from xops.core.errors import Misconfigured
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from rich.console import Console
 
@@ -25,7 +26,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(asked: argparse.Namespace) -> dict[str, Any]:
     """Write the card from what is known today; MLflow keeps the one of the promotion.
 
-    :raises Misconfigured: when there is no such version, or nothing was promoted and none is named.
+    :raises Misconfigured: when there is no such version, when nothing was promoted and none is named, or when the
+        folder cannot be written to.
     """
     from xops.core.model.card import html_of, markdown_of
     from xops.hooks.models.cards import known_of, read_card
@@ -40,12 +42,20 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
     )
     written = []
     if asked.out:
-        folder = Path(asked.out)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in (("md", markdown_of(known).encode()), ("html", html_of(known))):
-            written.append(str(folder / f"model-card.{name}"))
-            Path(written[-1]).write_bytes(content)
+        written = _written(Path(asked.out), {"md": markdown_of(known).encode(), "html": html_of(known)})
     return {"model": asked.model, "version": version, "markdown": markdown_of(known), "written": written}
+
+
+def _written(folder: Path, cards: Mapping[str, bytes]) -> list[str]:
+    """Write a card in each form into a folder; give the files."""
+    files = {folder / f"model-card.{suffix}": content for suffix, content in cards.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            path.write_bytes(content)
+    except OSError as error:
+        raise Misconfigured(f"--out {folder}: a folder to write to was wanted: {error}") from error
+    return list(map(str, files))
 
 
 def _show(answer: dict[str, Any], console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.cli import Verb
+from xops.cli import Verb, table_of
 from xops.core.dataset.versions import table_named
 
 if TYPE_CHECKING:
@@ -40,14 +40,12 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(answer: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
-    rows = Table("", "rows", title=f"{answer['before']} to {answer['after']}")
+    rows = table_of("", "rows", title=f"{answer['before']} to {answer['after']}")
     for what in ("rows_before", "added", "removed", "changed", "rows_after"):
         rows.add_row(what.replace("rows_", ""), str(answer[what]))
     console.print(rows)
     if answer["by_column"] or answer["schema"] or answer["profile"]:
-        columns = Table("column", "what", "before", "after")
+        columns = table_of("column", "what", "before", "after")
         for name, count in answer["by_column"].items():
             columns.add_row(name, f"differs in {count} rows")
         for one in answer["schema"]:

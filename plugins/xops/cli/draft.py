@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xops.cli import Verb
+from xops.cli import Verb, table_of
 from xops.core.contract.draft import draft
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import slug
@@ -91,9 +91,7 @@ def _table(name: str, conn_id: str) -> pa.Table:
 
 
 def _show(answer: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table("column", "expectation", "reason", title=f"{answer['rows']} rows")
+    table = table_of("column", "expectation", "reason", title=f"{answer['rows']} rows")
     for one in answer["expectations"]:
         kind = one["type"].removeprefix("expect_").removeprefix("column_").removeprefix("values_to_")
         table.add_row(one["kwargs"].get("column", ""), kind, one["notes"])

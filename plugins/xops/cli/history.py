@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.cli import Verb
+from xops.cli import Verb, table_of
 
 if TYPE_CHECKING:
     import argparse
@@ -44,9 +44,7 @@ def _run(asked: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _show(answer: list[dict[str, Any]], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table("version", "asked by", "features", "rows", "judged", "entries of the log", "")
+    table = table_of("version", "asked by", "features", "rows", "judged", "entries of the log", "")
     for one in answer:
         judged = "\n".join(f"{check}: {outcome}" for check, outcome in one["judged"].items())
         table.add_row(

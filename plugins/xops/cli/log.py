@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.cli import Verb
+from xops.cli import Verb, table_of
 
 if TYPE_CHECKING:
     import argparse
@@ -23,9 +23,7 @@ def _run(asked: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _show(answer: list[dict[str, Any]], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table("entry", "at", "", "version", "it was", "by", "reason")
+    table = table_of("entry", "at", "", "version", "it was", "by", "reason")
     for entry in answer:
         overruled = "".join(f"\noverruled: {said}" for said in entry["overrode"])
         table.add_row(

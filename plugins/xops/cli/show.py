@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.cli import Verb
+from xops.cli import Verb, table_of
 from xops.core.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
     :raises Misconfigured: when there is no such version, or nothing was promoted yet.
     """
-    from xops.core.model.promotion import champion
+    from xops.core.model.promotion import champion, withdrawal_of
     from xops.hooks.models.promotion_log import PromotionLog
     from xops.hooks.models.registry import MlflowHook
     from xops.hooks.store.evidence import EvidenceStore
@@ -33,11 +33,13 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
     version = champion(log) if asked.version == "champion" else asked.version
     if version is None:
         raise Misconfigured(f"{asked.model} has no champion: nothing was promoted yet")
+    left = withdrawal_of(log, version)
     found = MlflowHook(asked.mlflow_conn_id).version(asked.model, version)
     return {
         "model": asked.model,
         "version": version,
         "champion": champion(log) == version,
+        "withdrawn": left.to_json() if left else None,
         "run": found.run_id,
         "training": {name.removeprefix("xops."): value for name, value in sorted(found.tags.items())},
         "entries": [entry.to_json() for entry in log if entry.version == version],
@@ -46,10 +48,10 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(answer: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
     console.print(f"models:/{answer['model']}/{answer['version']}{', the champion' if answer['champion'] else ''}")
-    training = Table("training", "")
+    if left := answer["withdrawn"]:
+        console.print(f"withdrawn {left['at']:.16} for version {left['version']} by {left['by']}: {left['reason']}")
+    training = table_of("training", "")
     for name, value in answer["training"].items():
         training.add_row(name, value)
     console.print(training)
@@ -59,7 +61,7 @@ def _show(answer: dict[str, Any], console: Console) -> None:
         )
     for evidence in answer["evidence"]:
         verdict = evidence["verdict"]
-        findings = Table("check", "of", "outcome", "observed", "limit", "", title=_title(evidence))
+        findings = table_of("check", "of", "outcome", "observed", "limit", "", title=_title(evidence))
         for finding in verdict["findings"]:
             findings.add_row(*(_cell(finding[name]) for name in ("check", "subject", "outcome", "observed", "limit",
                                                                  "reason")))  # fmt: skip

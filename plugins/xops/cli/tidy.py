@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from xops.cli import Verb
+from xops.cli import Verb, table_of
 from xops.core.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(answer: dict[str, Any], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table("model", "what", "outcome", "", title=f"{answer['subject']}: {answer['outcome']}")
+    table = table_of("model", "what", "outcome", "", title=f"{answer['subject']}: {answer['outcome']}")
     for finding in answer["findings"]:
         told = finding["reason"] or ("" if finding["observed"] is None else str(finding["observed"]))
         table.add_row(finding["subject"], finding["check"], finding["outcome"], told)

@@ -69,6 +69,16 @@ def test_what_nobody_said_or_measured_is_not_stated():
     assert html_of(NOTHING).count(b"Not stated.") == 11
 
 
+def test_a_version_that_a_rollback_left_is_called_withdrawn_with_the_reason():
+    back = replace(ENTRY, number=3, previous="2", version="1", kind=Kind.ROLLBACK, reason="worse on Sundays")
+    left = replace(KNOWN, log=(*KNOWN.log, back))
+    said = markdown_of(left).replace("\\", "")
+    assert said.startswith("# Model card: flights_delay, version 2, withdrawn\n")
+    assert "| withdrawn | 2026-01-03, for version 1, by dag/run/promote: worse on Sundays |" in said
+    assert b"version 2, withdrawn</h1>" in html_of(left)
+    assert "withdrawn" not in markdown_of(KNOWN)
+
+
 def test_only_the_newest_verdict_of_a_check_is_told():
     older = Verdict("evaluation", NAME, (Finding("roc_auc", NAME, "pass", 0.5, reason="of old"),))
     assert "of old" not in markdown_of(replace(KNOWN, evidence=(evidence(older), *KNOWN.evidence)))
