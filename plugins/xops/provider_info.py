@@ -27,6 +27,11 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Where the model registry is, if it is not with the tracking server.",
                         "schema": {"type": ["string", "null"]},
                     },
+                    "databricks_host": {
+                        "label": "Databricks workspace",
+                        "description": "Its URL, where the tracking URI is databricks.",
+                        "schema": {"type": ["string", "null"]},
+                    },
                     "insecure_tls": {
                         "label": "Insecure TLS",
                         "description": "Accept a certificate that cannot be verified.",

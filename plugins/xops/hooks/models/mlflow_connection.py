@@ -46,8 +46,10 @@ class MlflowConnection(BaseHook):
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
         URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate, ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first,
-        ``extra.architectures`` a list of installed packages whose PyTorch classes may be called to load a model.
+        certificate, ``extra.databricks_host`` the workspace where the host is ``databricks`` (the password is its
+        token, or with a login a service principal's secret), ``extra.allow_pickle`` true for models that run code when
+        they are loaded, which are scanned first, ``extra.architectures`` a list of installed packages whose PyTorch
+        classes may be called to load a model.
         Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
@@ -134,17 +136,9 @@ class MlflowConnection(BaseHook):
             return (local := _local(settings.home() / own)), local, {}
         tracking = _tracking_uri(connection, self.conn_id)
         extra = connection.extra_dejson
-        secrets: dict[str, str] = {}
-        if connection.login:
-            secrets = {
-                "MLFLOW_TRACKING_USERNAME": connection.login,
-                "MLFLOW_TRACKING_PASSWORD": connection.password or "",
-            }
-        elif connection.password:
-            secrets = {"MLFLOW_TRACKING_TOKEN": connection.password}
-        if extra.get("insecure_tls"):
-            secrets["MLFLOW_TRACKING_INSECURE_TLS"] = "true"
-        return tracking, str(extra.get("registry_uri") or tracking), secrets
+        registry = str(extra.get("registry_uri") or tracking)
+        _refuse_credentials(registry, self.conn_id, "extra.registry_uri")
+        return tracking, registry, _secrets(connection, tracking)
 
     def allows_pickle(self) -> bool:
         """Tell whether the connection lets models be loaded that run code of their own; no connection does not."""
@@ -214,13 +208,30 @@ def _tracking_uri(connection: Connection, conn_id: str) -> str:
     host = connection.host or ""
     if host.startswith("/"):
         return _local(Path(host))
-    if "@" in host:
-        raise Misconfigured(f"connection {conn_id}: put credentials into login and password, not into the host")
+    _refuse_credentials(host, conn_id, "the host")
     if "://" in host or host == "databricks":
         return host
     if not host:
         raise Misconfigured(f"connection {conn_id}: the tracking server's URL was wanted as host, it is empty")
     return f"{connection.schema or 'http'}://{host}" + (f":{connection.port}" if connection.port else "")
+
+
+def _refuse_credentials(uri: str, conn_id: str, where: str) -> None:
+    if "@" in uri:
+        raise Misconfigured(f"connection {conn_id}: put credentials into login and password, not into {where}")
+
+
+def _secrets(connection: Connection, tracking: str) -> dict[str, str]:
+    """Give a connection's credentials as the environment variables that MLflow's client, or Databricks', reads."""
+    extra, login, password = connection.extra_dejson, connection.login, connection.password or ""
+    if tracking.startswith("databricks"):
+        place = {"DATABRICKS_HOST": str(extra["databricks_host"])} if extra.get("databricks_host") else {}
+        named = {"DATABRICKS_CLIENT_ID": login, "DATABRICKS_CLIENT_SECRET": password} if login else {}
+        return place | (named or ({"DATABRICKS_TOKEN": password} if password else {}))
+    secrets = {"MLFLOW_TRACKING_INSECURE_TLS": "true"} if extra.get("insecure_tls") else {}
+    if login:
+        return secrets | {"MLFLOW_TRACKING_USERNAME": login, "MLFLOW_TRACKING_PASSWORD": password}
+    return secrets | ({"MLFLOW_TRACKING_TOKEN": password} if password else {})
 
 
 def _local(folder: Path) -> str:
