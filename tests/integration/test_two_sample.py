@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from xops.checks import two_sample
 from xops.checks.two_sample import SAMPLE, tell_apart
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.operators.monitoring import DriftCheckOperator
@@ -62,7 +63,22 @@ def vectors(shift, seed, size=600, length=8):
 
 
 def chunked(values):
-    return pa.chunked_array([values if isinstance(values, pa.Array) else pa.array(values)])
+    return [values if isinstance(values, pa.Array) else pa.array(values)]
+
+
+def test_the_sample_is_the_same_however_the_column_comes_in_pieces_and_no_longer_than_stated():
+    values = pa.array([None if place % 7 == 0 else str(place) for place in range(3 * SAMPLE)])
+    (whole, halves) = (
+        two_sample._sample(pieces)
+        for pieces in ([values], (values.slice(at, 999) for at in range(0, len(values), 999)))
+    )
+    assert whole == halves
+    assert len(whole) == SAMPLE
+    taken = [int(value) for value in whole.to_pylist()]
+    assert taken == sorted(taken)
+    assert abs(sum(taken) / SAMPLE - 1.5 * SAMPLE) < 0.06 * SAMPLE
+    assert two_sample._sample([]).to_pylist() == two_sample._sample([pa.nulls(5, pa.string())]).to_pylist() == []
+    assert two_sample._sample(chunked(["b", "a"])).to_pylist() == ["b", "a"]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,16 +9,20 @@ import numpy as np
 
 from xops.core.drift.separation import MIN_ROWS, Separation
 from xops.core.errors import bounded
+from xops.core.profile.value_hash import hash_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
 
 SAMPLE = 2000  # rows of a side that are looked at, at most
 
 
-def tell_apart(reference: pa.ChunkedArray, current: pa.ChunkedArray, sort: str) -> Separation | str:
+def tell_apart(reference: Iterable[pa.Array], current: Iterable[pa.Array], sort: str) -> Separation | str:
     """Measure how well a classifier tells two columns apart, on a sample that is the same for the same rows.
 
+    :param reference: the column, piece by piece; no more than the sample and a piece is held.
     :param sort: ``text`` or ``embedding``.
     :returns: a sentence that says why it was not measured, where it could not be.
     """
@@ -35,11 +39,21 @@ def tell_apart(reference: pa.ChunkedArray, current: pa.ChunkedArray, sort: str) 
     return Separation(area, sizes) if np.isfinite(area) else "no classifier could be made: its area is not a number"
 
 
-def _sample(column: pa.ChunkedArray) -> pa.Array:
-    values = column.drop_null().combine_chunks()
-    if len(values) <= SAMPLE:
-        return values
-    return values.take(np.sort(np.random.default_rng(0).choice(len(values), SAMPLE, replace=False)))
+def _sample(pieces: Iterable[pa.Array]) -> pa.Array:
+    """Take the values whose places, hashed, come first, in their order: all values of few, of many a fair sample."""
+    import pyarrow as pa
+
+    kept, hashes, seen = pa.nulls(0), np.zeros(0, np.uint64), 0
+    for piece in pieces:
+        values = piece.drop_null()
+        among = hash_numbers(np.arange(seen, seen + len(values), dtype=np.float64))
+        seen += len(values)
+        near = among < hashes.max() if len(hashes) == SAMPLE else np.ones(len(values), bool)
+        chosen = values.filter(pa.array(near))
+        kept, hashes = pa.concat_arrays([kept, chosen]) if len(kept) else chosen, np.append(hashes, among[near])
+        first = np.sort(np.argsort(hashes)[:SAMPLE])
+        kept, hashes = kept.take(first), hashes[first]
+    return kept
 
 
 def _texts(reference: pa.Array, current: pa.Array) -> float:

@@ -82,7 +82,7 @@ class ParquetFiles:
         texts = [field.name for field in wanted if str(field.type) in ("string", "large_string")]
         kept = [name for name in texts if _are_kept_in_dictionaries(self.files, name)]
         for file in self.files:
-            yield from file.read(dictionaries=kept).iter_batches(BATCH, columns=list(columns), use_threads=False)
+            yield from file.batches(columns, BATCH, dictionaries=kept)
 
     def sample(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read the first rows of up to three row groups."""
@@ -99,6 +99,7 @@ class ArrowRows:
 
     def __init__(self, table: pa.Table) -> None:
         self.schema = table.schema
+        self.num_rows: int = table.num_rows
         self.table = table
 
     def bounds(self) -> Mapping[str, tuple[float, float]]:
@@ -122,10 +123,17 @@ class Batches:
 
     :param schema: the columns.
     :param read: given names of columns, gives batches that have at least these.
+    :param num_rows: how many rows there are; None where that is not known beforehand.
     """
 
-    def __init__(self, schema: pa.Schema, read: Callable[[Sequence[str]], Iterable[pa.RecordBatch]]) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        read: Callable[[Sequence[str]], Iterable[pa.RecordBatch]],
+        num_rows: int | None = None,
+    ) -> None:
         self.schema = schema
+        self.num_rows = num_rows
         self._read = read
 
     def bounds(self) -> Mapping[str, tuple[float, float]]:

@@ -216,7 +216,7 @@ class DataTestOperator(CheckOperator):
         version = DataVersion.from_json(self.version)
         suite = read_suite(self.suite)
         dataset = store_of(version.table, iceberg_conn_id=self.iceberg_conn_id)
-        rows = dataset.rows(version, batches=[version.batch] if version.batch else None)
+        rows = dataset.stream(version, batches=[version.batch] if version.batch else None)
         facts = {
             "version": version.to_json(),
             "suite": suite.get("name", self.suite),
@@ -232,7 +232,7 @@ class DataTestOperator(CheckOperator):
         verdict = judge_expectations(
             suite["expectations"],
             entries,
-            columns=rows.column_names,
+            columns=rows.schema.names,
             rows=rows.num_rows,
             subject=version.name,
             facts=facts,

@@ -160,8 +160,13 @@ class DriftCheckOperator(CheckOperator):
                 continue
             from xops.checks.two_sample import tell_apart
 
-            sides = (lake.rows(side.version, columns=[name], batches=side.batches) for side, _ in (reference, current))
-            told[name] = sort, tell_apart(*(rows[name] for rows in sides), sort)
+            sides = (
+                lake.stream(side.version, columns=[name], batches=side.batches) for side, _ in (reference, current)
+            )
+            told[name] = (
+                sort,
+                tell_apart(*((piece.column(0) for piece in rows.batches([name])) for rows in sides), sort),
+            )
         return told
 
     def _draw(

@@ -46,6 +46,15 @@ class Opened:
         """The file's columns."""
         return self.footer.schema.to_arrow_schema()
 
+    def batches(self, columns: Sequence[str], rows: int, *, dictionaries: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read some columns in batches of so many rows; of a file elsewhere a row group at a time is held, as it lies.
+
+        :param dictionaries: see :meth:`read`.
+        """
+        file, every = self.read(dictionaries), range(self.footer.num_row_groups)
+        for groups in [list(every)] if self.path else [[group] for group in every]:
+            yield from file.iter_batches(rows, groups, list(columns), use_threads=False)
+
     def peek(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Read some columns of one row group in batches of so many rows, and of a file elsewhere nothing ahead."""
         yield from self.read(ahead=False).iter_batches(rows, [group], list(columns), use_threads=False)

@@ -27,6 +27,7 @@ from xops.core.dataset.parts import (
 from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import APPEND
 from xops.core.evidence import slug
+from xops.engines.sources import ArrowRows
 from xops.hooks import traced
 from xops.hooks.datasets.rows import Incoming
 
@@ -94,6 +95,12 @@ class PlainDatasets:
         """Read a version."""
 
     @traced.stages_rows
+    def stream(
+        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
+    ) -> ArrowRows:
+        """Give a version as rows that are scanned, as often as they are asked for."""
+        return ArrowRows(self.rows(version, columns=columns, batches=batches))
+
     def stage(
         self,
         rows: pa.Table | pa.RecordBatchReader,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from xops.core.dataset.lineage import Place
     from xops.core.dataset.versions import DataVersion
+    from xops.engines.sources import ArrowRows, Batches
 
 
 class DatasetStore(Protocol):
@@ -52,6 +53,11 @@ class DatasetStore(Protocol):
         :param batches: only these; None for all.
         :raises Misconfigured: when the version has expired or lacks a column.
         """
+
+    def stream(
+        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
+    ) -> ArrowRows | Batches:
+        """Give a version as rows that are scanned, in pieces where the kind of dataset allows; see :meth:`rows`."""
 
     def schema(self, version: DataVersion) -> pa.Schema:
         """Give the columns of a version, without reading a row.

@@ -138,7 +138,9 @@ class DatasetVersions:
         if profiles is not None:
             names = [name for name in columns[1] if name in columns[0]]
             counted = [
-                profiles.reference(version.name, names, lambda version=version: self.lake.rows(version, columns=names))
+                profiles.reference(
+                    version.name, names, lambda version=version: self.lake.stream(version, columns=names)
+                )
                 for version in (before, after)
             ]
             moved = moved_figures(counted[0], counted[1])

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from xops.core.dataset.lineage import Touched
 from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import BATCH
 from xops.core.errors import Misconfigured, bounded
+from xops.engines.sources import Batches
 from xops.hooks import traced
 from xops.hooks.iceberg.catalog import IcebergCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
-    from pyiceberg.table import Table
+    from pyiceberg.table import DataScan, Table
 
 
 class IcebergReader(IcebergCatalog):
@@ -31,6 +33,30 @@ class IcebergReader(IcebergCatalog):
         :param batches: only these; None for all.
         :raises Misconfigured: when the version has expired or lacks a column.
         """
+        _, scan = self._scan(version, columns, batches)
+        found = scan.to_arrow()
+        return found.select(list(columns)) if columns else found
+
+    def stream(
+        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
+    ) -> Batches:
+        """Give a version as rows that are read in pieces, as often as they are asked for; see :meth:`rows`."""
+        from xops.hooks.iceberg.streaming import batches_of, nulls_in, schema_of
+
+        _, scan = self._scan(version, columns, batches)
+        schema, rows = schema_of(scan.projection(), columns), scan.count()
+        types = {field.name: str(field.type) for field in schema}
+        traced.read(Touched(self.place(version.table), version.snapshot, types, rows, nulls_in(scan)))
+
+        def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            with self.answering():
+                yield from batches_of(*self._scan(version, names or schema.names[:1], batches))
+
+        return Batches(schema, read, rows)
+
+    def _scan(
+        self, version: DataVersion, columns: Sequence[str] | None, batches: Sequence[str] | None
+    ) -> tuple[Table, DataScan]:
         from pyiceberg.expressions import AlwaysTrue, In
 
         target = self.table(version.table)
@@ -40,13 +66,11 @@ class IcebergReader(IcebergCatalog):
         absent = [column for column in columns or () if column not in names]
         if absent:
             raise Misconfigured(f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(names))}")
-        scan = target.scan(
+        return target, target.scan(
             In(BATCH, set(batches)) if batches is not None else AlwaysTrue(),
             selected_fields=tuple(columns) if columns else ("*",),
             snapshot_id=int(version.snapshot),
         )
-        found = scan.to_arrow()
-        return found.select(list(columns)) if columns else found
 
     def schema(self, version: DataVersion) -> pa.Schema:
         """Give the columns of a version, as they were when it was made."""

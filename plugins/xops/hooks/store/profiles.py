@@ -14,9 +14,8 @@ from xops.core.profile.spec import ProfileSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pyarrow as pa
-
     from xops.core.dataset.versions import DataVersion
+    from xops.engines.sources import Rows
     from xops.hooks.iceberg.tables import IcebergHook
     from xops.hooks.store.objects import Objects
 
@@ -53,7 +52,7 @@ class ProfileStore:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
 
-    def reference(self, version: str, columns: Sequence[str], rows: Callable[[], pa.Table]) -> Profile:
+    def reference(self, version: str, columns: Sequence[str], rows: Callable[[], Rows]) -> Profile:
         """Give the profile of a version that decides its bins itself.
 
         :param version: the name of an immutable state of rows.
@@ -69,7 +68,7 @@ class ProfileStore:
 
         return self._kept(digest(asked), scanned)
 
-    def current(self, version: str, spec: ProfileSpec, rows: Callable[[], pa.Table]) -> Profile:
+    def current(self, version: str, spec: ProfileSpec, rows: Callable[[], Rows]) -> Profile:
         """Give the profile of a version by the bins of a reference; see :meth:`reference`."""
 
         def scanned() -> Profile:
@@ -111,9 +110,9 @@ class ProfileStore:
         """
         wanted = list(columns) or [name for name in lake.schema(side.version).names if name != BATCH]
 
-        def rows() -> pa.Table:
+        def rows() -> Rows:
             there = [name for name in lake.schema(side.version).names if name in wanted]
-            return lake.rows(side.version, columns=there or [BATCH], batches=side.batches)
+            return lake.stream(side.version, columns=there or [BATCH], batches=side.batches)
 
         return self.reference(side.identity, wanted, rows)
 
@@ -133,8 +132,8 @@ class ProfileStore:
         for batch in (batch for batch in side.batches if batch in written):
             snapshot = side.version.snapshot if written[batch] == "None" else written[batch]  # it expired
 
-            def rows(batch: str = batch) -> pa.Table:
-                return lake.rows(side.version, columns=columns or [BATCH], batches=[batch])
+            def rows(batch: str = batch) -> Rows:
+                return lake.stream(side.version, columns=columns or [BATCH], batches=[batch])
 
             parts.append(self.current(f"{side.version.table}@{snapshot}/{batch}", there, rows))
         return merged(parts, spec)
@@ -192,7 +191,7 @@ class ProfileStore:
         types = {name: str(schema.field(name).type) for name in columns}
 
         def decide() -> ProfileSpec:
-            rows = lake.rows(side.version, columns=columns, batches=side.batches)
+            rows = lake.stream(side.version, columns=columns, batches=side.batches)
             return DuckdbScan(rows, version=f"{side.version.name}/{side.span}").spec(columns)
 
         return self.pinned(f"{side.version.table} {digest(types)}", profiler(), decide, anew=anew)
