@@ -21,21 +21,24 @@ WITH source AS (
   SELECT
     *,
     COUNT(*) OVER (PARTITION BY (
+      TRUE AND NOT c1 IS NULL
+    )) AS w0,
+    COUNT(*) OVER (PARTITION BY (
+      TRUE AND NOT c2 IS NULL
+    ), c2) AS w1,
+    COUNT(*) OVER (PARTITION BY (
       TRUE AND NOT c0 IS NULL
-    ), c0) AS w0,
+    ), c0) AS w2,
     COUNT(*) OVER (
       PARTITION BY (
         COALESCE(c0 > 1, FALSE) AND (
           NOT c0 IS NULL OR NOT c1 IS NULL
         )
       ), c0, c1
-    ) AS w1,
-    COUNT(*) OVER (PARTITION BY (
+    ) AS w3,
+    ROW_NUMBER() OVER (PARTITION BY (
       TRUE AND NOT c1 IS NULL
-    )) AS w2,
-    COUNT(*) OVER (PARTITION BY (
-      TRUE AND NOT c2 IS NULL
-    ), c2) AS w3,
+    ) ORDER BY c1) AS w4,
     STDDEV(
       CASE
         WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
@@ -44,10 +47,7 @@ WITH source AS (
       END
     ) OVER (PARTITION BY (
       TRUE AND NOT c1 IS NULL
-    )) AS w4,
-    ROW_NUMBER() OVER (PARTITION BY (
-      TRUE AND NOT c1 IS NULL
-    ) ORDER BY c1) AS w5,
+    )) AS w5,
     AVG(
       CASE
         WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
@@ -63,41 +63,51 @@ WITH source AS (
     *,
     DENSE_RANK() OVER (PARTITION BY (
       TRUE AND NOT c2 IS NULL
-    ) ORDER BY w3 DESC NULLS LAST, c2) AS w7,
-    MAX(w3) OVER (PARTITION BY (
+    ) ORDER BY w1 DESC NULLS LAST, c2) AS w7,
+    MAX(w1) OVER (PARTITION BY (
       TRUE AND NOT c2 IS NULL
     )) AS w8
   FROM step0
 )
 SELECT
   COUNT(*) AS m0,
-  COUNT_IF(NOT c0 IS NULL) AS m1,
-  COUNT_IF(NOT c0 IS NULL AND w0 > 1) AS m2,
-  COUNT_IF(COALESCE(c0 > 1, FALSE)) AS m3,
-  COUNT_IF(COALESCE(c0 > 1, FALSE) AND (
-    NOT c0 IS NULL OR NOT c1 IS NULL
-  )) AS m4,
-  COUNT_IF(COALESCE(c0 > 1, FALSE) AND (
-    NOT c0 IS NULL OR NOT c1 IS NULL
-  ) AND w1 > 1) AS m5,
+  COUNT(CASE WHEN NOT c0 IS NULL THEN 1 END) AS m1,
+  COUNT(CASE WHEN NOT c0 IS NULL AND w2 > 1 THEN 1 END) AS m2,
+  COUNT(CASE WHEN COALESCE(c0 > 1, FALSE) THEN 1 END) AS m3,
+  COUNT(
+    CASE
+      WHEN COALESCE(c0 > 1, FALSE) AND (
+        NOT c0 IS NULL OR NOT c1 IS NULL
+      )
+      THEN 1
+    END
+  ) AS m4,
+  COUNT(
+    CASE
+      WHEN COALESCE(c0 > 1, FALSE) AND (
+        NOT c0 IS NULL OR NOT c1 IS NULL
+      ) AND w3 > 1
+      THEN 1
+    END
+  ) AS m5,
   COUNT(c4) AS m6,
-  COUNT_IF(NOT (
+  COUNT(CASE WHEN NOT (
     c4 <= CAST('2026-01-01 00:00:00' AS TIMESTAMPNTZ)
-  )) AS m7,
+  ) THEN 1 END) AS m7,
   COUNT(c2) AS m8,
-  COUNT_IF(NOT (
+  COUNT(CASE WHEN NOT (
     (
       c2 IN ('it\'s', 'a\\b', 'ü')
     )
-  )) AS m9,
-  COUNT_IF(NOT (
+  ) THEN 1 END) AS m9,
+  COUNT(CASE WHEN NOT (
     (
       c2 LIKE 'a_%'
     )
-  )) AS m10,
-  COUNT_IF(NOT (
+  ) THEN 1 END) AS m10,
+  COUNT(CASE WHEN NOT (
     LENGTH(c2) = 2
-  )) AS m11,
+  ) THEN 1 END) AS m11,
   COUNT(c1) AS m12,
   STDDEV(
     CASE
@@ -106,10 +116,10 @@ SELECT
       ELSE CAST(c1 AS DOUBLE)
     END
   ) AS m13,
-  COUNT_IF(NOT c1 IS NULL AND ABS(CAST(c1 AS DOUBLE) - w6) >= 3 * w4) AS m14,
+  COUNT(CASE WHEN NOT c1 IS NULL AND ABS(CAST(c1 AS DOUBLE) - w6) >= 3 * w5 THEN 1 END) AS m14,
   AVG(
     IFF(
-      NOT c1 IS NULL AND 2 * w5 BETWEEN w2 AND w2 + 2,
+      NOT c1 IS NULL AND 2 * w4 BETWEEN w0 AND w0 + 2,
       CASE
         WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
         THEN CAST('Infinity' AS DOUBLE)
@@ -136,37 +146,37 @@ SELECT
   MAX(
     IFF(
       NOT c1 IS NULL
-      AND w5 - 1 = FLOOR((
+      AND w4 - 1 = FLOOR((
         CAST(0.9 AS DOUBLE) * (
-          w2 - 1
+          w0 - 1
         )
       )) + CASE
         WHEN (
           CAST(0.9 AS DOUBLE) * (
-            w2 - 1
+            w0 - 1
           )
         ) - FLOOR((
           CAST(0.9 AS DOUBLE) * (
-            w2 - 1
+            w0 - 1
           )
         )) > 0.5
         OR (
           (
             CAST(0.9 AS DOUBLE) * (
-              w2 - 1
+              w0 - 1
             )
           ) - FLOOR((
             CAST(0.9 AS DOUBLE) * (
-              w2 - 1
+              w0 - 1
             )
           )) = 0.5
           AND FLOOR((
             CAST(0.9 AS DOUBLE) * (
-              w2 - 1
+              w0 - 1
             )
           ) / 2) * 2 < FLOOR((
             CAST(0.9 AS DOUBLE) * (
-              w2 - 1
+              w0 - 1
             )
           ))
         )
@@ -177,43 +187,54 @@ SELECT
       NULL
     )
   ) AS m23,
-  MAX(IFF(NOT c2 IS NULL AND w3 = w8, w7, NULL)) AS m24,
-  ARRAY_AGG(DISTINCT IFF(NOT c2 IS NULL AND w3 = w8 AND w7 <= 1000, c2, NULL)) AS m25,
+  MAX(IFF(NOT c2 IS NULL AND w1 = w8, w7, NULL)) AS m24,
+  ARRAY_AGG(DISTINCT IFF(NOT c2 IS NULL AND w1 = w8 AND w7 <= 1000, c2, NULL)) AS m25,
   COUNT(DISTINCT IFF((
     c2 IN ('a', 'b')
   ), c2, NULL)) AS m26,
   COUNT(DISTINCT c2) AS m27,
-  COUNT_IF((
+  COUNT(CASE WHEN (
     NOT c0 IS NULL OR NOT c1 IS NULL
-  )) AS m28,
-  COUNT_IF(
-    (
-      NOT c0 IS NULL OR NOT c1 IS NULL
-    )
-    AND NOT (
-      (
-        NOT c0 IS NULL AND NOT c1 IS NULL AND c0 = c1
+  ) THEN 1 END) AS m28,
+  COUNT(
+    CASE
+      WHEN (
+        NOT c0 IS NULL OR NOT c1 IS NULL
       )
-    )
+      AND NOT (
+        (
+          NOT c0 IS NULL AND NOT c1 IS NULL AND c0 = c1
+        )
+      )
+      THEN 1
+    END
   ) AS m29,
-  COUNT_IF((
-    NOT c0 IS NULL OR NOT c1 IS NULL
-  ) AND NOT (
-    c0 IS DISTINCT FROM c1
-  )) AS m30,
-  COUNT_IF(
-    (
-      NOT c0 IS NULL OR NOT c1 IS NULL
-    )
-    AND NOT (
-      COALESCE(
-        CAST(c0 AS DOUBLE) + CASE
-          WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
-          THEN CAST('Infinity' AS DOUBLE)
-          ELSE CAST(c1 AS DOUBLE)
-        END = CAST(3 AS DOUBLE),
-        FALSE
+  COUNT(
+    CASE
+      WHEN (
+        NOT c0 IS NULL OR NOT c1 IS NULL
+      ) AND NOT (
+        c0 IS DISTINCT FROM c1
       )
-    )
+      THEN 1
+    END
+  ) AS m30,
+  COUNT(
+    CASE
+      WHEN (
+        NOT c0 IS NULL OR NOT c1 IS NULL
+      )
+      AND NOT (
+        COALESCE(
+          CAST(c0 AS DOUBLE) + CASE
+            WHEN ABS(CAST(c1 AS DOUBLE)) > CAST('1e+140' AS DOUBLE)
+            THEN CAST('Infinity' AS DOUBLE)
+            ELSE CAST(c1 AS DOUBLE)
+          END = CAST(3 AS DOUBLE),
+          FALSE
+        )
+      )
+      THEN 1
+    END
   ) AS m31
 FROM step1

@@ -158,9 +158,9 @@ def plan_quantiles(question: Question) -> Plan:
         halves = ", ".join(repr((round(float(q) * (size - 1)) + 0.5) / size) for q in shares)
         quantiles = question.aggregate(f"quantile_disc({column.sql}, [{halves}]::DOUBLE[])")
     else:
-        values = question.aggregate(f"list({column.sql})", column.present)
+        values = question.aggregate(f"list({column.sql})")
         places = ", ".join(f"round_even({float(q)!r}::DOUBLE * ({present} - 1), 0)::BIGINT + 1" for q in shares)
-        quantiles = f"list_select(list_sort({values}), [{places}])"
+        quantiles = f"list_select(list_sort({values}, 'ASC', 'NULLS LAST'), [{places}])"
 
     def answer(measured: Measured) -> Answer:
         found = [as_pandas(column, value, nulls=nulls_in(column, measured)) for value in measured[quantiles] or ()]

@@ -159,8 +159,9 @@ class Question:
         return f"{function} FILTER (WHERE {every})" if every else function
 
     def rows(self, *conditions: str) -> str:
-        """Give the number of rows for which the conditions hold."""
-        return self.aggregate("count(*)", *conditions)
+        """Give the number of rows for which the conditions hold; DuckDB would copy every column for each FILTER."""
+        every = self.those(*conditions)
+        return f"count(CASE WHEN {every} THEN 1 END)" if every else EVERY
 
     def there(self, column: Column) -> str:
         """Give the number of a column's values that are there."""

@@ -201,7 +201,7 @@ def plan_z_scores(question: Question) -> Plan:
     column, mostly, limit = question.column(*NUMBERS), question.mostly, question.kwargs["threshold"]
     if not is_number(limit) or "double_sided" not in question.kwargs:
         raise NotCompiled
-    values = question.aggregate(f"list({column.sql}::DOUBLE)", column.present)
+    values = question.aggregate(f"list({column.sql}::DOUBLE)")
     mean, spread = (question.aggregate(f"{name}({column.sql}::DOUBLE)") for name in ("avg", "stddev_samp"))
     score = f"(x - {mean}) / {spread}"
     beyond = f"abs({score}) >= {number(abs(limit))}" if question.flag("double_sided") else f"{score} >= {number(limit)}"
