@@ -95,7 +95,7 @@ def _figures(column: ColumnProfile) -> ColumnFigures:
     figures["mean"] = column.mean
     if distinct is None or distinct >= _FEW:
         figures |= {f"quantile_{share}": value for share, value in zip(QUANTILES, quantiles, strict=True)}
-    error, spread = math.sqrt(column.variance / column.values), (quantiles[3] - quantiles[1]) / 1.349
+    error, spread = column.deviation / math.sqrt(column.values), (quantiles[3] - quantiles[1]) / 1.349
     # sums of the greatest numbers are infinite; that says nothing of what is usual
     return ColumnFigures(
         figures, error if math.isfinite(error) else 0.0, spread if math.isfinite(spread) else 0.0, shares

@@ -139,5 +139,5 @@ def _figures(column: ColumnProfile) -> dict[str, float | None]:
         "null_share": column.nulls / column.rows if column.rows else None,
         "distinct": column.distinct,
         "mean": None if math.isnan(column.mean) else column.mean,
-        "deviation": None if math.isnan(column.variance) else math.sqrt(column.variance),
+        "deviation": None if math.isnan(column.deviation) else column.deviation,
     }

@@ -34,7 +34,7 @@ def wasserstein_within(reference: ColumnProfile, current: ColumnProfile) -> tupl
     """
     if reference.spec.grid is None:
         return math.nan, math.nan, math.nan
-    deviation = max(math.sqrt(reference.variance), _LEAST_STD)
+    deviation = max(reference.deviation, _LEAST_STD)
     if len(reference.sums) and len(current.sums):
         with np.errstate(all="ignore"):  # of numbers near the greatest there is
             found = area(reference, current)

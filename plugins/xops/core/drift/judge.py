@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,6 +138,9 @@ def compare(
         if method in _LINE_ONLY and not old.spec.kind.on_a_line:
             raise Misconfigured(f"column {name} holds {old.spec.type}; {method} needs numbers, take jensenshannon")
         distance, least, most = measured(method, old, new)
+        if math.isnan(distance):
+            missing[name] = f"its {method} is not a number: there are values too great to be added up"
+            continue
         found[name] = method, distance, limit
         movements[name] = movement(old, new, raw_values=raw_values)
         if most < limit:

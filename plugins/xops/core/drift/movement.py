@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +51,7 @@ def _on_the_line(reference: ColumnProfile, current: ColumnProfile, raw_values: b
     inside = int(current.counts[held[0] : held[1] + 1].sum())
     told = {
         "mean": [side.mean for side in both],
-        "deviation": [math.sqrt(side.variance) for side in both],
+        "deviation": [side.deviation for side in both],
         "parts": dict(zip(_PARTS, shift.tolist(), strict=True)),
         "outside": 1 - inside / current.values,
     }

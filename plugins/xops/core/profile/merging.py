@@ -62,7 +62,7 @@ def figures(profile: Profile, *, raw_values: bool = False) -> dict[str, dict[str
         counts = {"nulls": column.nulls, "nan": column.nan, "infinite": column.above_all + column.below_all}
         told[column.spec.name] = {"type": column.spec.type, **counts, "distinct": column.distinct}
         if column.spec.kind.on_a_line and column.values:
-            told[column.spec.name] |= {"mean": column.mean, "deviation": column.variance**0.5}
+            told[column.spec.name] |= {"mean": column.mean, "deviation": column.deviation}
             if raw_values:
                 told[column.spec.name] |= {"low": column.low, "high": column.high}
     return told

@@ -83,15 +83,28 @@ class ColumnProfile:
         """The mean of the finite values; NaN without one, and for what is not on the number line."""
         if not self.values or not self.spec.kind.on_a_line:
             return math.nan
-        return self.spec.origin + self.first / self.values
+        mean = self.spec.origin + self.first / self.values
+        return mean if math.isfinite(mean) else self._by_bins[0]
 
     @property
-    def variance(self) -> float:
-        """The variance (over n) of the finite values, from their shifted sums."""
+    def deviation(self) -> float:
+        """The standard deviation (over n) of the finite values, from their shifted sums."""
         if not self.values or not self.spec.kind.on_a_line:
             return math.nan
         mean = self.first / self.values
-        return max(self.second / self.values - mean * mean, 0.0)
+        variance = self.second / self.values - mean * mean
+        return math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else self._by_bins[1]
+
+    @property
+    def _by_bins(self) -> tuple[float, float]:
+        """Mean and deviation of values whose sums no double holds, from the sums by bin; NaN of values outside."""
+        grid, inside = self.spec.grid, self.counts[1:-1]
+        if grid is None or not len(self.sums) or int(inside.sum()) != self.values:
+            return math.nan, math.nan
+        places = np.arange(BINS) + self.sums / np.maximum(inside, 1)
+        mean = float(inside @ places) / self.values
+        spread = float(inside @ (places - mean) ** 2) / self.values
+        return grid.low + grid.step * mean, grid.step * math.sqrt(spread)
 
     @property
     def distinct(self) -> float | None:

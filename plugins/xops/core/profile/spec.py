@@ -27,6 +27,7 @@ _CELL_BITS = 47  # of a double's 52 that are beyond the first five after the lea
 _INNERMOST = int(np.float64(NEAR * 2.0**-_OCTAVES).view(np.int64) >> _CELL_BITS) - 1
 _NAMES = 256
 _FAR = float(np.finfo(np.float64).max) / 4
+_LEAST_STEP = 1e-290  # of which a double still holds the inverse
 _NAMES_BYTES = 24_000  # so that a column stays below 64 KiB
 
 
@@ -112,7 +113,7 @@ class Grid:
         if whole and high - low < BINS:
             return cls(low - 0.5, 1.0)
         width = high / BINS - low / BINS
-        if width * BINS <= max(abs(low), abs(high)) * 1e-12:
+        if width * BINS <= max(abs(low), abs(high)) * 1e-12 or width < _LEAST_STEP:
             step = max(abs(low) * 2.0**-20, 2.0**-10)
             return cls(low - step * (BINS // 2 + 0.5), step)
         return cls(low, float(math.ceil(width * (1 + 1e-6))) if whole else width * (1 + 1e-6))

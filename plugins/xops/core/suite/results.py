@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xops.core.errors import bounded
+from xops.core.strict_json import plain
 from xops.core.verdict import Finding, Outcome, Verdict
 
 _TOLD = re.compile(  # of a message by pandas: what cannot be a value of the data
     r"(?:'(?:[<>=!]=?|str|int|float|bool|bytes|list|dict|date|datetime|Timestamp|Decimal|NoneType)'|[^'\"\[({\d])*"
 )
+_ADDED_UP = {f"expect_column_{figure}_to_be_between" for figure in ("mean", "stdev", "sum", "median")}
+_BEYOND = ("Infinity", "-Infinity", "NaN")  # as strict JSON writes them
 _SUBJECT = ("column", "column_A", "column_B", "column_list", "batch_id")  # the arguments that are no limit
 
 
@@ -64,20 +67,32 @@ def _finding(
     measured = result.get("result") or {}
     observed = _countable(check, measured.get("observed_value", measured.get("unexpected_count")))
     elements, missing = measured.get("element_count"), measured.get("missing_count")
-    if elements and elements == missing and result["success"] and check != "expect_column_values_to_be_null":
-        return Finding(
-            check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason=f"all {elements} values are null"
-        )
-    if not result["success"] and "unexpected_count" not in measured and measured.get("observed_value", ...) is None:
-        return Finding(check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason="nothing was measured")
+    why = _why_unknown(check, measured, observed, success=bool(result["success"]))
+    if why:
+        return Finding(check, subject, Outcome.UNKNOWN, limit=limit, size=rows, reason=why)
     reason = ""
     if not result["success"] and elements is not None and measured.get("unexpected_count") is not None:
         reason = f"{measured['unexpected_count']} of {elements - (missing or 0)} values are unexpected"
     return Finding(check, subject, _outcome(asked, bool(result["success"])), observed, limit, "", rows, reason)
 
 
+def _why_unknown(check: str, measured: Mapping[str, Any], observed: Any, *, success: bool) -> str:
+    """Say why what Great Expectations passed or failed was not measured; empty where it was."""
+    elements = measured.get("element_count")
+    if not success:
+        nothing = "unexpected_count" not in measured and measured.get("observed_value", ...) is None
+        return "nothing was measured" if nothing else ""
+    if elements and elements == measured.get("missing_count") and check != "expect_column_values_to_be_null":
+        return f"all {elements} values are null"
+    if check in _ADDED_UP and observed in _BEYOND:
+        return f"the figure is {observed}: values are infinite, or too great to be added up"
+    return ""
+
+
 def _countable(check: str, observed: Any) -> Any:
     """Give what was observed, less the values of anybody's data: numbers and names of columns and types may stay."""
+    if check in _ADDED_UP and plain(observed) in _BEYOND:
+        return plain(observed)
     if isinstance(observed, str) and "_type" not in check:
         return "a text, not kept"
     if isinstance(observed, (list, tuple)) and not check.startswith("expect_table_"):

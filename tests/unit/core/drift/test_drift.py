@@ -322,6 +322,15 @@ def test_what_chance_makes_is_not_undecided():
     assert (list(drift.chance), drift.undecided, drift.moves) == (["delay"], {}, {})
 
 
+def test_a_distance_that_is_no_number_is_not_measured():
+    spec = ColumnSpec("delay", "DOUBLE", Grid.over(0.0, 1.0, Kind.NUMBER))
+    with np.errstate(all="ignore"):
+        pair = [of_numbers(np.array([0.1, 0.2, 1.7e308, 1.7e308, -1.7e308, 0.4]), spec) for _ in range(2)]
+    drift = compare(sides(pair[0]), sides(pair[1]), ["delay"], DriftRules(methods={"delay": "wasserstein"}))
+    assert drift.found == {}
+    assert "too great to be added up" in drift.missing["delay"]
+
+
 def test_a_large_distance_of_few_rows_is_chance():
     drift = compare(sides(of_categories(["JFK", "EWR"])), sides(of_categories(["JFK"])), ["origin"])
     assert drift.found["origin"][1] > 0.1

@@ -116,10 +116,10 @@ def test_a_profile_survives_strict_json(given_profile):
 
 
 @given(st.lists(st.floats(-50, 150), min_size=1), st.lists(st.floats(-50, 150), min_size=1))
-def test_a_sum_knows_the_mean_and_the_variance_of_both(first, second):
+def test_a_sum_knows_the_mean_and_the_deviation_of_both(first, second):
     both = of_numbers(first) + of_numbers(second)
     assert both.mean == pytest.approx(np.mean(first + second), abs=1e-9)
-    assert both.variance == pytest.approx(np.var(first + second), abs=1e-6)
+    assert both.deviation == pytest.approx(np.std(first + second), abs=1e-6)
 
 
 def test_what_is_no_number_is_counted_apart():
@@ -131,7 +131,7 @@ def test_what_is_no_number_is_counted_apart():
 
 def test_a_column_without_values_has_no_mean():
     assert math.isnan(of_numbers([], nulls=3).mean)
-    assert math.isnan(of_numbers([], nulls=3).variance)
+    assert math.isnan(of_numbers([], nulls=3).deviation)
     assert math.isnan(of_categories(["JFK"]).mean)
     assert math.isnan(of_numbers([], nulls=3).quantiles(np.array([0.5]))[0])
 
@@ -313,3 +313,29 @@ def test_bins_hold_together_where_no_number_holds_the_distance_of_the_ends():
     spec = ColumnSpec("x", "DOUBLE", grid)
     column = ColumnProfile(spec, 2, 0, np.bincount([0, BINS + 1], minlength=BINS + 2), low=-greatest, high=greatest)
     assert column.between(np.array([-greatest, 0, greatest])).tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("unit", [1e200, 8e307])
+def test_mean_and_deviation_of_numbers_whose_squares_no_double_holds_are_told_by_the_bins(unit):
+    values = np.random.default_rng(0).uniform(0.1, 1, 5000)
+    with np.errstate(all="ignore"):
+        spec = ColumnSpec.of("x", "DOUBLE", [values.min() * unit, values.max() * unit])
+        column = of_numbers(values * unit, spec)
+    assert not math.isfinite(column.second)
+    assert column.mean == pytest.approx(values.mean() * unit, rel=1e-6)
+    assert column.deviation == pytest.approx(values.std() * unit, rel=1e-5)
+    with np.errstate(all="ignore"):
+        outside = of_numbers(np.array([1.7e308, -1.7e308, 0.5]), ColumnSpec.of("x", "DOUBLE", [0, 1]))
+    assert math.isnan(outside.deviation)
+
+
+def test_numbers_nearer_than_a_step_has_an_inverse_are_in_one_bin():
+    least, most = 1e-310, 3e-310
+    grid = Grid.over(least, most, Kind.NUMBER)
+    assert math.isfinite(1 / grid.step)
+    assert grid.low < least < most < grid.top
+
+
+def test_a_spec_finds_a_column_by_its_name():
+    assert SPEC.column("origin") == ORIGIN
+    assert SPEC.column("gone") is None

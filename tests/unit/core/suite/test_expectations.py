@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -336,3 +337,15 @@ def test_unexpected_distinct_values_are_not_said_to_be_a_share_of_the_rows():
 def test_values_of_the_data_are_not_kept_and_what_is_counted_of_them_is(kind, observed, kept):
     asked = {"type": kind, "kwargs": {"column": COLUMNS[0]} if "column_" in kind else {}}
     assert judged(asked, success=False, result={"observed_value": observed}).observed == kept
+
+
+@pytest.mark.parametrize("figure", ["mean", "sum", "stdev", "median"])
+@pytest.mark.parametrize("observed", [math.inf, "Infinity", "-Infinity", math.nan])
+def test_a_figure_that_no_double_holds_does_not_pass_by_being_infinite(figure, observed):
+    asked = {"type": f"expect_column_{figure}_to_be_between", "kwargs": {"column": "delay", "min_value": 0}}
+    finding = judged(asked, result={"observed_value": observed})
+    assert finding.outcome is UNKNOWN
+    assert "too great to be added up" in finding.reason
+    assert judged(asked, success=False, result={"observed_value": observed}).outcome is FAIL
+    extreme = {**asked, "type": "expect_column_max_to_be_between"}
+    assert judged(extreme, result={"observed_value": observed}).outcome is PASS
