@@ -77,6 +77,44 @@ def test_the_page_has_the_tiles_and_the_table_of_evidentlys_preset(made, theirs)
     assert "the reference lacks this column" in json.dumps(ours[-1])
 
 
+def test_names_and_categories_neither_end_the_script_that_they_are_written_into_nor_open_one(sides):
+    evil = "</script><script>alert(1)</script><!--"
+    names = pa.table({evil: [evil, "b"] * 300, "n": np.arange(600.0), "gone " + evil: [1] * 600})
+    engine = DuckdbScan(names, version="v")
+    profile = engine.scan(profile=engine.spec()).profile
+    later = DuckdbScan(names.drop_columns(["gone " + evil]), version="v").scan(profile=profile.spec).profile
+    drift = compare(profile, later, names.column_names)
+    html = page(snapshot(profile, later, drift, max_share=0.5, facts={})).decode()
+    assert "alert(1)" in html
+    assert "</script><script>alert(1)" not in html
+    assert "<script>alert(1)" not in html
+
+
+def test_after_the_table_each_column_has_the_tile_of_evidentlys_summary(made):
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import ValueStats
+
+    shape = DataDefinition(numerical_columns=NUMBERS, categorical_columns=CATEGORIES)
+    frames = [rows(moved).to_pandas().astype({"late": str}) for moved in (1, 0)]
+    report = Report([ValueStats(name) for name in (*NUMBERS, *CATEGORIES)])
+    theirs = report.run(*(Dataset.from_pandas(frame, data_definition=shape) for frame in frames))
+    known, told = (
+        {one.params["header"]: one.params for one in page._widgets if one.type == "rich_data"}
+        for page in (theirs, made)
+    )
+    assert set(known) == set(told) == {*NUMBERS, *CATEGORIES}
+    for name, tile in known.items():
+        ours, wanted = (
+            {line["label"].lower(): line["values"] for line in one["metrics"]} for one in (told[name], tile)
+        )
+        assert {label.lower() for label in ours} == {label.lower() for label in wanted}, name
+        for label, values in wanted.items():
+            assert [text.lower() for text in ours[label]] == [text.lower() for text in values], (name, label)
+        assert told[name]["metricsValuesHeaders"] == tile["metricsValuesHeaders"] == ["current", "reference"]
+        assert [sum(trace["y"]) for trace in told[name]["graph"]["data"]] == pytest.approx([3000, 100, 3000, 100])
+        assert told[name]["graph"]["layout"]["updatemenus"] == tile["graph"]["layout"]["updatemenus"]
+
+
 def test_the_metrics_are_evidentlys_own_and_any_evidently_reads_them(made, theirs):
     from evidently.core.report import Snapshot
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xops.checks.profile_metrics import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,7 +26,7 @@ _MOST = 50  # categories drawn; the rest is one bar
 def snapshot(
     reference: Profile, current: Profile, drift: Drift, *, max_share: float, name: str = "", facts: dict[str, str]
 ) -> Snapshot | None:
-    """Give the snapshot that Evidently's preset of data drift makes.
+    """Give the snapshot that Evidently's preset of data drift makes, and after it a tile of each column's figures.
 
     :param drift: what :func:`xops.core.drift.judge.compare` found between the two.
     :param max_share: the share of drifted columns at which the dataset drifted.
@@ -33,14 +35,17 @@ def snapshot(
     """
     if not drift.found:
         return None
+    from xops.checks.column_tiles import tile
     from xops.checks.profile_metrics import column_drift, preset
 
-    columns = []
+    columns, tiles = [], []
     with _quiet():
         for column, (method, distance, limit) in drift.found.items():
             old, new = reference.column(column), current.column(column)
             if old is None or new is None:
                 continue
+            sides = drawn(old, new)
+            tiles.append(tile(old, new, sides))
             columns.append(
                 column_drift(
                     column,
@@ -49,10 +54,10 @@ def snapshot(
                     limit=limit,
                     distance=distance,
                     drifted=bool(not distance < limit and column not in drift.chance),
-                    sides=drawn(old, new),
+                    sides=sides,
                 )
             )
-        return preset(columns, drift.missing, max_share=max_share, name=name, facts=facts)
+        return preset(columns, drift.missing, tiles, max_share=max_share, name=name, facts=facts)
 
 
 def page(snapshot: Snapshot) -> bytes:
@@ -67,7 +72,7 @@ def drawn(reference: ColumnProfile, current: ColumnProfile) -> tuple[dict[str, l
     if not reference.spec.kind.on_a_line:
         names = reference.spec.names[:_MOST]
         rest = [int(side.counts[len(names) :].sum()) for side in both]
-        told = [*names, "(others)"] if any(rest) else list(names)
+        told = [*map(harmless, names), *(["(others)"] if any(rest) else [])]
         first, second = (
             [*side.counts[: len(names)].tolist(), other][: len(told)] for side, other in zip(both, rest, strict=True)
         )

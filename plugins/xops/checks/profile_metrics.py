@@ -38,11 +38,11 @@ def column_drift(
     from evidently.legacy.metric_results import Distribution, DistributionIncluded
 
     fields = [
-        DriftStatsField(distribution=Distribution(**side), small_distribution=DistributionIncluded(**_small(side)))
+        DriftStatsField(distribution=Distribution(**side), small_distribution=DistributionIncluded(**points(side)))
         for side in sides
     ]
     return ColumnDataDriftMetrics(
-        column_name=name,
+        column_name=harmless(name),
         column_type=kind,
         stattest_name=_TITLES[method],
         stattest_threshold=limit,
@@ -57,6 +57,7 @@ def column_drift(
 def preset(
     columns: Sequence[ColumnDataDriftMetrics],
     missing: Mapping[str, str],
+    tiles: Sequence[BaseWidgetInfo] = (),
     *,
     max_share: float,
     name: str,
@@ -67,6 +68,7 @@ def preset(
     It holds Evidently's classes only, so that any Evidently opens it.
 
     :param missing: by column that could not be measured, the reason: a table of its own after the others.
+    :param tiles: what is drawn after the preset's own table.
     :param max_share: the share of drifted columns at which the dataset drifted.
     :param name: the snapshot's name.
     :param facts: its metadata.
@@ -87,7 +89,7 @@ def preset(
         tags=[],
         metric_results=results,
         top_level_metrics=list(results),
-        widgets=[*_widgets(columns, drifted, share, max_share), *_unmeasured(missing)],
+        widgets=[*_widgets(columns, drifted, share, max_share), *tiles, *_unmeasured(missing)],
         tests_widgets=[],
     )
     return Snapshot.load_model(model)
@@ -122,7 +124,11 @@ def _unmeasured(missing: Mapping[str, str]) -> list[BaseWidgetInfo]:
     if not missing:
         return []
     return [
-        table_data(column_names=("Column", "Not measured because"), data=list(missing.items()), title="Not measured")
+        table_data(
+            column_names=("Column", "Not measured because"),
+            data=[(harmless(name), harmless(why)) for name, why in missing.items()],
+            title="Not measured",
+        )
     ]
 
 
@@ -144,7 +150,12 @@ def _results(
     return {calculation.id: result for calculation, result in calculations}
 
 
-def _small(side: dict[str, Any]) -> dict[str, Any]:
+def harmless(text: str) -> str:
+    """Give text that looks the same and opens or ends no script: Evidently writes it into one as it is."""
+    return text.replace("<", "<\u200b")
+
+
+def points(side: dict[str, Any]) -> dict[str, Any]:
     """Give the bars as the table draws them within a row: a place and a height each."""
     ends = side["x"]
     places = ends if len(ends) == len(side["y"]) else [(one + other) / 2 for one, other in itertools.pairwise(ends)]
