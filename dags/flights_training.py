@@ -32,7 +32,7 @@ BATTERY = (
     Leakage(max_alone=0.8),
     Behaviour(rising=RISING, falling=FALLING),
     Explanation(max_share=0.8),
-    Resources(limits={"row_seconds": 1, "peak_megabytes": 1000, "size_megabytes": 20}, rounds=3),
+    Resources(limits={"load_seconds": 60, "peak_megabytes": 1000, "size_megabytes": 20}, rounds=3),
     TrainingData(min_rows=10_000),
 )
 

@@ -131,7 +131,26 @@ def test_a_regression_and_several_classes_are_judged_by_scikit_learns_metrics():
     (finding,) = Fairness(["sex"], differences={"accuracy": 0.2})(several)
     assert finding.outcome is PASS
     with pytest.raises(Misconfigured, match="selection_rate is one of binary models"):
-        four_fifths(["sex"])(several)
+        four_fifths(["sex"])(numbers)
+
+
+def test_of_several_classes_a_rate_is_judged_class_by_class_against_the_rest():
+    chance = np.random.default_rng(3)
+    sex = chance.choice(["f", "m"], size=6000)
+    said = np.where(
+        sex == "f", chance.choice([0, 0, 0, 1, 2, 2], size=6000), chance.choice([0, 0, 1, 1, 2, 2], size=6000)
+    )
+    frame = pd.DataFrame({"said": said, "sex": sex})
+    exam = Exam(frame, said, "multiclass", Contender("m/2", Said((0, 1, 2)), ("said",)))
+    found = {finding.subject: finding for finding in four_fifths(["sex"])(exam)}
+    assert {name: finding.outcome for name, finding in found.items()} == {
+        "sex, class 0": FAIL,
+        "sex, class 1": FAIL,
+        "sex, class 2": PASS,
+    }
+    one = found["sex, class 1"]
+    wanted = oracle.demographic_parity_ratio(said == 1, said == 1, sensitive_features=sex)
+    assert one.observed == pytest.approx(wanted)
 
 
 def test_what_cannot_be_asked_is_a_mistake(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -46,8 +46,9 @@ class Fairness:
     :param ratios: by metric the least ratio of the lowest group's to the highest one's, inclusive, in [0, 1].
     :param differences: by metric the largest difference between two groups, inclusive.
         Metrics are ``selection_rate``, ``true_positive_rate``, ``false_positive_rate``, ``true_negative_rate``,
-        ``false_negative_rate``, ``accuracy`` and ``precision`` of a binary model, and a function of
-        ``sklearn.metrics`` of whatever it predicts, such as ``mean_absolute_error``.
+        ``false_negative_rate``, ``accuracy`` and ``precision`` of a binary model; of more classes those of each class
+        against the rest; and a function of ``sklearn.metrics`` of whatever it predicts, such as
+        ``mean_absolute_error``: of numbers there is no other equality than that of errors.
     :param intersections: whether pairs of columns are judged as well.
     :param min_rows: the rows that a group's metric has to rest on: of a true positive rate, positive ones.
     :param min_share: the share of the rows below which a group is left out, in [0, 1).
@@ -76,25 +77,28 @@ class Fairness:
         truth, said = exam.truth, exam.answers.labels if exam.kind.classifies else exam.answers.predicted
         asked: list[tuple[str, ...]] = [(column,) for column in self.columns]
         asked += combinations(self.columns, 2) if self.intersections else ()
-        confidence = correct(self.confidence, len(asked) * (len(self.ratios) + len(self.differences)))
+        metrics = dict.fromkeys([*self.ratios, *self.differences])
+        parts = {metric: _parts(exam, metric, (truth, said)) for metric in metrics}
+        number = sum(len(parts[metric]) for limits in (self.ratios, self.differences) for metric in limits)
+        confidence = correct(self.confidence, len(asked) * number)
         found: list[Finding] = []
         for columns in asked:
             people = _People.of(exam, columns, self.max_groups)
             found += [
                 finding
-                for metric in dict.fromkeys([*self.ratios, *self.differences])
-                for finding in self._judged(exam, people, metric, (truth, said), confidence)
+                for metric in metrics
+                for part in parts[metric]
+                for finding in self._judged(exam, replace(people, name=people.name + part.name), part, confidence)
             ]
         return found
 
-    def _judged(
-        self, exam: Exam, people: _People, metric: str, answers: tuple[Any, Any], confidence: float
-    ) -> list[Finding]:
+    def _judged(self, exam: Exam, people: _People, part: _Part, confidence: float) -> list[Finding]:
+        metric = part.metric
         ends = [("ratio", self.ratios[metric])] if metric in self.ratios else []
         ends += [("difference", self.differences[metric])] if metric in self.differences else []
         if people.why:
             return [self._unknown(f"{metric}_{end}", people.name, limit, people.why) for end, limit in ends]
-        values, among = _by_group(metric, exam.kind, people, answers)
+        values, among = _by_group(part, people)
         share = np.bincount(people.codes, minlength=len(people.names)) / exam.rows
         large = [place for place in range(len(people.names)) if share[place] >= self.min_share]
         judged = [place for place in large if np.count_nonzero(among & (people.codes == place)) >= self.min_rows]
@@ -104,7 +108,7 @@ class Fairness:
             return [self._unknown(f"{metric}_{end}", people.name, limit, why) for end, limit in ends]
         each = correct(confidence, len(judged) - 1)
         measured = {
-            place: _interval(metric, exam, people.codes == place, answers, value=float(values[place]), confidence=each)
+            place: _interval(part, exam, people.codes == place, value=float(values[place]), confidence=each)
             for place in judged
         }
         found = [self._apart(f"{metric}_{end}", people, measured, limit, exam.rows) for end, limit in ends]
@@ -171,20 +175,45 @@ class _People:
         return cls(name, codes, names.tolist())
 
 
-def _by_group(
-    metric: str, kind: Kind, people: _People, answers: tuple[Any, Any]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One metric of all answers, or of one class against the rest.
+
+    :param name: what is added to the groups' name: nothing, or the class.
+    :param kind: what the answers are of.
+    :param truth: the true answers, shape (rows,).
+    :param said: the model's, shape (rows,).
+    """
+
+    metric: str
+    name: str
+    kind: Kind
+    truth: NDArray[Any]
+    said: NDArray[Any]
+
+
+def _parts(exam: Exam, metric: str, answers: tuple[NDArray[Any], NDArray[Any]]) -> list[_Part]:
+    truth, said = answers
+    if metric not in _RATES or metric == "accuracy" or exam.kind is not Kind.MULTICLASS:
+        return [_Part(metric, "", exam.kind, truth, said)]
+    return [
+        _Part(metric, f", class {name}", Kind.BINARY, (truth == place).astype(int), (said == place).astype(int))
+        for place, name in enumerate(exam.classes.tolist())
+    ]
+
+
+def _by_group(part: _Part, people: _People) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Give fairlearn's value of each group, and the rows that the metric rests on."""
     try:
         from fairlearn.metrics import MetricFrame
     except ImportError as error:
         raise Misconfigured("fairness: fairlearn is missing; install it with pip install 'xops[battery]'") from error
-    truth, said = answers
-    function = _function(metric, kind)
+    truth, said = part.truth, part.said
+    function = _function(part.metric, part.kind)
     frame = MetricFrame(metrics=function, y_true=truth, y_pred=said, sensitive_features=people.codes)
     values: NDArray[np.float64] = frame.by_group.to_numpy(dtype=float)
-    if metric in _RATES and kind is Kind.BINARY:
-        return values, _RATES[metric](truth == 1, said == 1)[1]
+    if part.metric in _RATES and part.kind is Kind.BINARY:
+        return values, _RATES[part.metric](truth == 1, said == 1)[1]
     return values, np.ones(len(truth), dtype=bool)
 
 
@@ -203,20 +232,18 @@ def _function(metric: str, kind: Kind) -> Callable[..., float]:
     return function
 
 
-def _interval(
-    metric: str, exam: Exam, rows: NDArray[np.bool_], answers: tuple[Any, Any], *, value: float, confidence: float
-) -> Interval:
+def _interval(part: _Part, exam: Exam, rows: NDArray[np.bool_], *, value: float, confidence: float) -> Interval:
     """Give the interval of one group's metric."""
-    truth, said = (one[rows] for one in answers)
+    metric, kind, truth, said = part.metric, part.kind, part.truth[rows], part.said[rows]
     groups = None if exam.groups is None else exam.groups[rows]
-    if metric in _RATES and (exam.kind is Kind.BINARY or metric == "accuracy"):
+    if metric in _RATES and (kind is Kind.BINARY or metric == "accuracy"):
         counted, among = (
             _RATES[metric](truth == 1, said == 1)
-            if exam.kind is Kind.BINARY
+            if kind is Kind.BINARY
             else (truth == said, np.ones(len(truth), dtype=bool))
         )
         return rate(counted, among, groups, confidence=confidence)
-    function = _function(metric, exam.kind)
+    function = _function(metric, kind)
 
     def of(places: NDArray[np.intp]) -> NDArray[np.float64]:
         return np.array([float(function(truth[places], said[places]))])

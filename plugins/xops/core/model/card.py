@@ -27,6 +27,7 @@ SAID = (
 _ADDED = SAID[9:]  # beyond the card's own fields: for the EU AI Act
 _FINDINGS = 200  # that the card lists at most, the worst first
 _ORDER = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS)
+_QUOTED = 3  # findings of a batch's tests that are quoted
 _DATA = ("features", "labels", "batches", "held_out_rows", "champion")
 
 
@@ -64,6 +65,7 @@ class Known:
     :param log: the promotion log of the model.
     :param inputs: the columns of its signature with their types.
     :param said: what its people wrote, by the names in :data:`SAID`.
+    :param tests: of the batches that it learned from, the newest evidence of their data tests.
     """
 
     model: str
@@ -73,6 +75,7 @@ class Known:
     log: tuple[Entry, ...]
     inputs: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
+    tests: tuple[Evidence, ...] = ()
 
 
 def said_of(given: Mapping[str, Any] | str) -> dict[str, str]:
@@ -102,7 +105,7 @@ def sections_of(known: Known) -> tuple[Section, ...]:
         "factors": _rows(("what was told apart",), [(name,) for name in _factors(findings)]),
         "metrics": _rows(("check", "limit"), [(one.check, one.limit) for one in _distinct(findings)]),
         "evaluation_data": _facts(newest.values()),
-        "training_data": _training(known.record),
+        "training_data": (*_training(known.record), *_tests(known)),
         "quantitative_analyses": _measured(findings),
     }
     sections = [Section(_title(name), known.said.get(name, ""), measured.get(name, ())) for name in SAID[:9]]
@@ -177,6 +180,21 @@ def _training(record: TrainingRecord | None) -> tuple[Listed, ...]:
         ("rows held out", f"whole groups of {record.holdout.by}, a share of {record.holdout.share}"),
     ]  # fmt: skip
     return _rows(("", "value"), rows)
+
+
+def _tests(known: Known) -> tuple[Listed, ...]:
+    """Give what the data tests found of each batch that it learned from; one without a test says so."""
+    head = ("outcome", "data tests of", "tested at", "findings", "against it", "evidence")
+    by_batch = {one.batch: one for one in known.tests}
+    rows: list[tuple[Any, ...]] = []
+    for batch in known.record.batches if known.record else ():
+        one = by_batch.get(batch)
+        if one is None:
+            rows.append((str(Outcome.UNKNOWN), batch, None, None, "no evidence of any test", None))
+        else:
+            against = "; ".join(map(str, one.verdict.failed[:_QUOTED]))
+            rows.append((str(one.verdict.outcome), batch, one.recorded_at, len(one.verdict.findings), against, one.id))
+    return _rows(head, rows)
 
 
 def _facts(newest: Iterable[Evidence]) -> tuple[Listed, ...]:

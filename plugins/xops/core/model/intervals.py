@@ -220,7 +220,8 @@ def wilson(count: float, rows: float, *, confidence: float) -> Interval:
     middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
     reach = z / (1 + z**2 / rows) * sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
     error = sqrt(share * (1 - share) / rows)
-    return Interval(share, max(middle - reach, 0.0), min(middle + reach, 1.0), error, int(rows), confidence, "wilson")
+    low, high = max(middle - reach, 0.0) if count else 0.0, min(middle + reach, 1.0) if count < rows else 1.0
+    return Interval(share, low, high, error, int(rows), confidence, "wilson")
 
 
 def paired_shares(gained: int, lost: int, rows: int, *, confidence: float) -> Interval:

@@ -76,8 +76,7 @@ def _drawings(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
     for finding in verdict.findings:
         if not finding.check.endswith(_GAINS):
             by_check.setdefault(finding.check, []).append(finding)
-    alone = [found[0] for found in by_check.values() if len(found) == 1]
-    yield from _forests("Measured", "with intervals; the stroke is the limit", alone)
+    yield from _by_unit([found[0] for found in by_check.values() if len(found) == 1])
     for check, found in by_check.items():
         if len(found) > 1:
             yield from _forests(check, "with intervals; the stroke is the limit", found, by_subject=True)
@@ -93,14 +92,24 @@ def _drawings(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
                 yield finding.check if name == finding.check else f"{finding.check}: {name}", finding.subject, drawing
 
 
+def _by_unit(alone: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
+    """Draw findings that are the only ones of their check, those of each unit apart."""
+    for unit in dict.fromkeys(finding.unit for finding in alone):
+        below = f"{f'in {unit}, ' if unit else ''}with intervals; the stroke is the limit"
+        yield from _forests("Measured", below, [finding for finding in alone if finding.unit == unit])
+
+
 def _forests(
     title: str, below: str, findings: Sequence[Finding], *, by_subject: bool = False
 ) -> Iterator[tuple[str, str, str]]:
     """Draw what has an interval, on as many axes as it takes for the smallest to be seen."""
     marks = [mark for finding in findings if (mark := _mark(finding, by_subject=by_subject))]
     marks.sort(key=lambda mark: max(map(abs, mark.numbers)))
-    starts = [place for place, (one, other) in enumerate(pairwise(marks), 1) if _size(other) > _SCALE * _size(one) > 0]
-    for start, end in pairwise([0, *starts, len(marks)]):
+    starts = [0]
+    for place, mark in enumerate(marks):
+        if _size(mark) > _SCALE * _size(marks[starts[-1]]) > 0:
+            starts.append(place)
+    for start, end in pairwise([*starts, len(marks)]):
         if start < end:
             yield title, below, _marks(marks[start:end])
 

@@ -53,9 +53,12 @@ def known_of(hook: MlflowHook, model: str, version: str, said: Mapping[str, str]
         record = TrainingRecord.from_tags(found.tags, f"models:/{model}/{version}")
     except Misconfigured:
         record = None  # the card says that it is not known
+    store = EvidenceStore()
+    newest = [store.latest("data_test", record.features.table, batch) for batch in record.batches] if record else []
     return Known(
-        model, version, record, tuple(EvidenceStore().of(model, version)), PromotionLog(model).read(),
+        model, version, record, tuple(store.of(model, version)), PromotionLog(model).read(),
         hook.inputs(model, version), _said_before(hook, found.run_id) if said is None else said,
+        tuple(one for one in newest if one is not None),
     )  # fmt: skip
 
 

@@ -61,6 +61,21 @@ def test_a_card_has_every_field_in_order_and_says_what_it_is_written_from():
         assert wanted in said.replace("\\", ""), wanted
 
 
+def test_the_data_section_says_what_the_tests_of_each_batch_found():
+    found = Verdict("data_test", "nyc.flights@11", (Finding("expect_unique", "id", "warn", reason="two are alike"),))
+    failed = Verdict("data_test", "nyc.flights@11", (Finding("expect_unique", "id", "fail", reason="all are alike"),))
+    tested = Evidence(found, "nyc.flights", "2013-01", Origin("d", "r", "test"), "2026-01-01")
+    both = (tested, Evidence(failed, "nyc.flights", "2013-02", Origin("d", "r2", "test"), "2026-01-02"))
+    section = sections_of(replace(KNOWN, tests=both))[5]
+    assert section.title == "Training data"
+    assert [row[:2] for row in section.listed[-1].rows] == [("warn", "2013-01"), ("fail", "2013-02")]
+    assert section.listed[-1].rows[1][4] == "expect_unique on id: all are alike"
+    (first, second) = sections_of(replace(KNOWN, tests=(tested,)))[5].listed[-1].rows
+    assert first[-1] == tested.id
+    assert second[:2] == ("unknown", "2013-02")
+    assert second[4] == "no evidence of any test"
+
+
 def test_what_nobody_said_or_measured_is_not_stated():
     for name, section in zip(SAID[:9], sections_of(NOTHING)[:9], strict=True):
         assert not section.said

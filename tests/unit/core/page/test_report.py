@@ -125,6 +125,15 @@ def test_figures_of_values_that_differ_much_are_apart():
     assert (together.count(b"<svg"), apart.count(b"<svg")) == (1, 2)
 
 
+def test_figures_of_another_unit_or_far_from_the_smallest_are_apart():
+    times = finding("row_seconds", unit="s", observed=0.6)
+    page = report(finding("a"), times, finding("size", unit="MB", observed=0.7))
+    assert page.count(b"<svg") == 3
+    assert "in MB, with intervals; the stroke is the limit" in " ".join(Read(page).words)
+    growing = [finding(f"m{size}", observed=size, interval=[0, size], limit=size) for size in (0.1, 1.0, 10.0)]
+    assert report(*growing).count(b"<svg") == 2
+
+
 def test_gains_on_the_champion_are_one_figure_and_findings_of_one_check_another():
     gains = finding("roc_auc_gain", observed=0.1), finding("accuracy_not_worse", observed=0.1)
     slices = finding("slices", "late"), finding("slices", "early")
