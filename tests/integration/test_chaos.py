@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import uuid
+from datetime import timedelta
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from xops.hooks import settings
 from xops.hooks.models.promotion_log import PromotionLog
 from xops.hooks.models.promotions import Asker, Promotions
 from xops.hooks.models.registry import MlflowHook, Training
+from xops.hooks.models.tidying import tidy
 from xops.hooks.models.versions import KEY, MANIFEST
 from xops.hooks.store.objects import Objects
 
@@ -106,9 +108,11 @@ def test_whatever_call_a_task_dies_at_its_retry_ends_as_if_nothing_had_happened(
     chance, model, killed = random.Random(SEED), world[2], 0
     code, calls = start(*world, "task 0", 1, 0)
     assert code == 0
+    moments: list[int] = []  # each comes once before any comes again: a hundred kills leave no pair of steps out
     for task in itertools.count(1):
         for attempt in itertools.count(1):
-            fatal = chance.randint(1, calls) if killed < KILLS and chance.random() < 0.7 else 0
+            moments = moments or chance.sample(range(1, calls + 1), calls)
+            fatal = moments.pop() if killed < KILLS and chance.random() < 0.7 else 0
             code, _ = start(*world, f"task {task}", attempt, fatal)
             if code == 0:
                 break
@@ -117,6 +121,7 @@ def test_whatever_call_a_task_dies_at_its_retry_ends_as_if_nothing_had_happened(
         check_what_is_written_down(model, task + 1, mlflow)
         if killed >= KILLS:
             break
+    check_what_is_left_over(model, mlflow)
 
 
 def check_what_is_written_down(model, tasks, mlflow):
@@ -134,3 +139,17 @@ def check_what_is_written_down(model, tasks, mlflow):
     statuses = {run.data.tags[KEY]: run.info.status for run in mlflow.runs(model)}
     assert statuses == dict.fromkeys(keys, "FINISHED"), f"seed {SEED}"
     assert len(mlflow.runs(model)) == tasks, f"seed {SEED}"
+
+
+def check_what_is_left_over(model, mlflow):
+    """See that after one pass of the janitor nothing runs, nothing is half made, and nothing belongs to nobody."""
+    tidy([model], older_than=timedelta(0))
+    assert tidy([model], older_than=timedelta(0)).outcome is Outcome.PASS, f"seed {SEED}"
+    experiment = mlflow.direct.get_experiment_by_name(model).experiment_id
+    found, token = [], None
+    while page := mlflow.direct.search_logged_models([experiment], page_token=token):
+        found, token = [*found, *page], page.token
+        if not token:
+            break
+    assert {str(one.status) for one in found} == {"READY"}, f"seed {SEED}"
+    assert {one.model_uri for one in found} == {version.source for version in mlflow.versions(model)}, f"seed {SEED}"

@@ -265,6 +265,28 @@ def test_without_the_scanner_no_pickle_is_loaded(tmp_path, whole, canary, monkey
     assert not canary.exists()
 
 
+def test_the_example_of_input_that_is_kept_is_nobody_s(tmp_path):
+    from mlflow.models import Model
+    from sklearn.dummy import DummyClassifier
+
+    given = pd.DataFrame(
+        {
+            "distance": [100.5, 200.0],
+            "seats": [3, 4],
+            "late": [True, True],
+            "origin": ["JFK", "EWR"],
+            "day": pd.to_datetime(["2026-01-01", "2026-01-02"]),
+            "gate": [None, None],
+        }
+    )
+    model_files.save(DummyClassifier().fit(given, [True, False]), tmp_path / "m", example=given, requirements=["numpy"])
+    kept_row = Model.load(tmp_path / "m").load_input_example(str(tmp_path / "m"))
+    assert list(kept_row.columns) == list(given.columns)
+    assert kept_row[["distance", "seats", "late", "origin"]].to_numpy().tolist() == [[150.25, 4, False, "text"]]
+    written = "".join(path.read_text() for path in (tmp_path / "m").glob("*.json"))
+    assert not [value for value in ("100.5", "JFK", "EWR", "2026-01-0") if value in written]
+
+
 def test_swapped_weights_are_found(tmp_path, whole):
     from sklearn.linear_model import LogisticRegression
 

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What MLflow and we write ourselves, and no pickle
-_TEXTS = ("MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "profile.json", "input_example.json")
+_TEXTS = frozenset(
+    {
+        "MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "profile.json", "input_example.json",
+        "serving_input_example.json",
+    }
+)  # fmt: skip
 
 
 def is_python_model(fitted: Any) -> bool:

@@ -6,13 +6,16 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
 from xops.core.model.model_file import ModelFile
 from xops.hooks.models import flavors, torch_models
 from xops.hooks.models.model_formats import FORMATS, answers, described, format_of, safe_format
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
 PROFILE = "profile.json"  # of the rows that a model learned from, beside it
@@ -83,7 +86,7 @@ def save(
 ) -> None:
     """Write a model as a model directory of MLflow's that :func:`load` reads again, in its library's own format.
 
-    :param example: a frame of the model's input, for the signature; its values are not kept.
+    :param example: a frame of the model's input, for the signature and an example of input; its values are not kept.
     :param requirements: pip requirements; MLflow would spend eight seconds to find them out.
     :param allow_pickle: what has no safe format is kept in MLflow's own flavor, which pickles as a rule.
     :param architectures: installed packages whose PyTorch classes may be called when it is loaded.
@@ -96,7 +99,10 @@ def save(
     answered = answers(fitted, example)
     if answered.ndim == 2 and answered.shape[1] == 2:  # noqa: PLR2004 - two classes: the positive one's probability
         answered = answered[:, 1]
-    arguments = {"signature": infer_signature(example, answered), "pip_requirements": requirements}
+    arguments = {
+        "signature": infer_signature(example, answered), "pip_requirements": requirements,
+        "input_example": made_up(example),
+    }  # fmt: skip
     try:
         format_of(fitted).save(fitted, folder, arguments, architectures)
     except MlflowException as error:
@@ -107,6 +113,25 @@ def save(
             ) from error
         shutil.rmtree(folder, ignore_errors=True)
         flavors.save_in_flavor(fitted, folder, arguments)
+
+
+def made_up(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give one row as those of a frame are, of values that are nobody's: means of numbers, and ``text`` for texts."""
+    import pandas as pd
+    from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_float_dtype, is_integer_dtype
+
+    def value(column: pd.Series) -> pd.Series:
+        if column.isna().all():
+            return pd.Series([None])
+        if is_bool_dtype(column):
+            return pd.Series([False])
+        if is_float_dtype(column):
+            return pd.Series([column.mean()], dtype=column.dtype)
+        if is_integer_dtype(column):
+            return pd.Series([round(column.mean())], dtype=column.dtype)
+        return pd.Series([pd.Timestamp(0)]) if is_datetime64_any_dtype(column) else pd.Series(["text"])
+
+    return pd.DataFrame({name: value(frame[name]) for name in frame.columns})
 
 
 def load(
