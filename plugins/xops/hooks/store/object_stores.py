@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -71,12 +72,15 @@ def open_store(url: str, what: str) -> ObjectStore:
         )
     if parts.username:
         return open_s3(parts.username, parts.hostname or "", parts.path.strip("/"), what)
+    plain = os.environ.get(f"{_CLOUDS.get(parts.scheme, '')}_ALLOW_HTTP", "").lower() == "true"
+    client = BOUNDS["client_options"] | {"allow_http": plain}  # else these options would take the place of the wish
     try:
-        return from_url(url, **BOUNDS)
+        return from_url(url, **BOUNDS | {"client_options": client})
     except (BaseError, ValueError) as error:
         raise Misconfigured(f"{what} {url}: a folder, s3://, gs:// or az:// was wanted: {bounded(error)}") from error
 
 
+_CLOUDS = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}  # as the variables of each begin
 _A_BUCKET = {"evidence store": "set [xops] store (AIRFLOW__XOPS__STORE) to a bucket: s3://conn_id@bucket/prefix"}
 
 
