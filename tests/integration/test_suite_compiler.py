@@ -525,6 +525,19 @@ def test_every_expectation_of_great_expectations_is_in_the_table_of_where_it_is_
     assert set(listed) == set(list_registered_expectation_implementations())
 
 
-@pytest.mark.parametrize("section", ["Bounds that are dates", "Decimals with nulls", "Bounds that are text"])
+def test_nullable_types_of_pandas_are_judged_as_the_types_that_the_file_has():
+    import pandas as pd
+
+    rows = pa.Table.from_pandas(pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}))
+    asked = [{"type": "expect_column_values_to_be_of_type", "kwargs": {"column": "n", "type_": "int64"}}]
+    assert [entry["success"] for entry in (*decide(rows, {"expectations": asked}), *in_gx(rows, asked))] == [
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    "section", ["Bounds that are dates", "Decimals with nulls", "Bounds that are text", "Nullable types of pandas"]
+)
 def test_a_difference_has_its_section(section):
     assert f"## {section}" in (ROOT / "docs/gx-differences.md").read_text()
