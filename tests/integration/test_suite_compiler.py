@@ -525,6 +525,31 @@ def test_every_expectation_of_great_expectations_is_in_the_table_of_where_it_is_
     assert set(listed) == set(list_registered_expectation_implementations())
 
 
+def test_arguments_that_have_their_usual_value_are_left_out_of_the_result_as_great_expectations_leaves_them_out():
+    edges = {"strict_min": False, "strict_max": False}
+    lists = {"column_list": ["n", "m"], "ignore_row_if": "all_values_are_missing"}
+    pair = {"column_A": "n", "column_B": "m", "ignore_row_if": "both_values_are_missing", "or_equal": False}
+    kinds = {
+        "column_values_to_be_between": {"column": "n", "min_value": 0, "mostly": 1, **edges},
+        "column_mean_to_be_between": {"column": "n", "min_value": 0, **edges},
+        "table_row_count_to_be_between": {"min_value": 0, **edges},
+        "table_columns_to_match_set": {"column_set": ["n", "m", "s"], "exact_match": True},
+        "column_values_to_match_regex_list": {"column": "s", "regex_list": ["a"], "match_on": "any", "mostly": 1.0},
+        "column_pair_values_a_to_be_greater_than_b": pair,
+        "compound_columns_to_be_unique": lists,
+        "multicolumn_sum_to_equal": {**lists, "sum_total": 4},
+        "column_most_common_value_to_be_in_set": {"column": "n", "value_set": [1], "ties_okay": False},
+        "column_value_z_scores_to_be_less_than": {"column": "n", "threshold": 2, "double_sided": True, "mostly": 1},
+    }
+    asked = [{"type": f"expect_{kind}", "kwargs": kwargs} for kind, kwargs in kinds.items()]
+    rows = pa.table({"n": [1, 2, 3], "m": [3, 2, 1], "s": ["a", "b", "a"]})
+    configs = [
+        [entry["expectation_config"] for entry in side]
+        for side in (decide(rows, {"expectations": asked}), in_gx(rows, asked))
+    ]
+    assert configs[0] == configs[1]
+
+
 def test_nullable_types_of_pandas_are_judged_as_the_types_that_the_file_has():
     import pandas as pd
 

@@ -79,6 +79,14 @@ def _of_rows(plan: Callable[[Question], Plan], *arguments: str, domain: Sequence
     return Planned(plan, frozenset({*domain, "mostly", *arguments, *_ROWS}))
 
 
+_USUAL: Mapping[str, tuple[Any, ...]] = {
+    "mostly": (1,),
+    "strict_min": (False,),
+    "strict_max": (False,),
+    "exact_match": (True,),
+    "match_on": ("any",),
+    "ignore_row_if": ("both_values_are_missing", "all_values_are_missing"),
+}
 _PAIR = ("column_A", "column_B", "ignore_row_if")
 _LIST = ("column_list", "ignore_row_if")
 
@@ -191,7 +199,7 @@ def entry_of(expectation: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     kwargs = {"batch_id": BATCH, **(expectation.get("kwargs") or {})}
     config = {
         "type": expectation["type"],
-        "kwargs": {name: value for name, value in kwargs.items() if value is not None},
+        "kwargs": {name: value for name, value in kwargs.items() if not (value is None or _is_usual(name, value))},
         "meta": expectation.get("meta") or {},
         "severity": expectation.get("severity") or "critical",
     }
@@ -211,6 +219,11 @@ def entry_of(expectation: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
             }
         )
     )
+
+
+def _is_usual(argument: str, value: Any) -> bool:
+    """Tell whether a value is the one that Great Expectations does not write down."""
+    return isinstance(value, (bool, int, float, str)) and value in _USUAL.get(argument, ())
 
 
 def refuse_code(suite: Mapping[str, Any]) -> None:
