@@ -30,9 +30,9 @@ from xops.hooks.models.tidying import tidy
 from xops.hooks.models.versions import KEY, MANIFEST
 from xops.hooks.store.objects import Objects
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
-
 KILLS = int(os.environ.get("XOPS_KILLS", "100"))
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 10 * KILLS)]
+
 SEED = int(os.environ.get("XOPS_SEED", time.time_ns() % 2**32))
 PRELOADED = ["sklearn.linear_model", "skops.io", "mlflow.sklearn", "mlflow.models", "pandas", __name__]
 PATIENCE = 120

@@ -107,6 +107,25 @@ def test_what_is_another_than_was_recorded_is_not_kept(mlflow, registered, tmp_p
     assert not [path for path in (tmp_path / "xops" / "models").iterdir() if path.is_dir()]
 
 
+def test_a_manifest_that_is_the_name_of_another_place_is_refused(mlflow, registered, tmp_path):
+    model, manifest = registered
+    for forged in (f"../../dags/{manifest}", f"{tmp_path}/dags/{manifest}", manifest.upper(), ""):
+        with pytest.raises(Misconfigured, match="64 hexadecimal digits were wanted"):
+            MlflowHook().load(model, "1", manifest=forged)
+    assert fetches(mlflow) == []
+    assert not (tmp_path / "dags").exists()
+
+
+def test_what_lies_there_under_the_name_of_mlflow_s_own_note_is_not_taken_along(mlflow, registered):
+    model, manifest = registered
+    (mlflow.files(model, "1") / "registered_model_meta").write_text("a pickle, maybe")
+    with MlflowHook().recorded_files(model, "1", manifest) as folder:
+        assert not (folder / "registered_model_meta").exists()
+    (folder / "registered_model_meta").write_text("a pickle, maybe")
+    with MlflowHook().recorded_files(model, "1", manifest) as folder:
+        assert not (folder / "registered_model_meta").exists()
+
+
 def test_a_fetch_that_fails_is_an_outage_and_leaves_nothing(mlflow, registered, tmp_path, mlflow_down):
     model, manifest = registered
     hook = MlflowHook()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xops.core.errors import Misconfigured
 from xops.hooks import settings
 from xops.hooks.models.model_files import manifest_digest, refuse_changed
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGEST = 10 * 2**30  # bytes of all entries; beyond it those go that were not asked for longest
 OLDEST = 30 * 24 * 3600.0  # seconds since an entry was asked for last
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _HALF = "half-"  # what an entry is called until it is whole
 
 
@@ -42,8 +45,10 @@ class ModelCache:
         :param manifest: its digest, 64 hexadecimal digits.
         :param name: the model version, for the message.
         :param fetch: fetches it into an empty folder, and gives where it lies.
-        :raises Misconfigured: when what was fetched has another digest; nothing is kept then.
+        :raises Misconfigured: when what was fetched has another digest, or the manifest is none; nothing is kept then.
         """
+        if not _DIGEST.fullmatch(manifest):  # it is the name of a folder, and anybody may write a version's tags
+            raise Misconfigured(f"{name}: 64 hexadecimal digits were wanted as manifest, found {manifest!r:.100}")
         if not self._writable():
             with tempfile.TemporaryDirectory(prefix="xops-model-") as scratch:
                 files = fetch(Path(scratch))

@@ -17,14 +17,14 @@ from xops.hooks.models.model_formats import FORMATS, answers, described, format_
 if TYPE_CHECKING:
     import pandas as pd
 
-_NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
+NOTE = "registered_model_meta"  # MLflow's note of where a copy was downloaded from; no part of the model
 PROFILE = "profile.json"  # of the rows that a model learned from, beside it
 _TRUST = "Where its author is trusted, set allow_pickle to true in the extra of MLflow's connection"
 
 
 def manifest(folder: Path) -> dict[str, str]:
     """Give the SHA-256 of every file of a model directory, by its path within it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / _NOTE)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): _sha256(path) for path in files}
 
 
@@ -67,7 +67,7 @@ def inspected(
     lines = listed.read_text(encoding="utf-8", errors="replace").splitlines() if listed.is_file() else []
     return fitted, ModelFile(
         form=known.file if known else "",
-        size=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path != folder / _NOTE),
+        size=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path != folder / NOTE),
         manifest=manifest_digest(folder),
         recorded=wanted or "",
         requirements=tuple(line.strip() for line in lines if line.strip() and not line.startswith("#")),

@@ -101,7 +101,9 @@ class MlflowVersions(MlflowConnection):
         with self.client():
             from mlflow.artifacts import download_artifacts
 
-            return Path(download_artifacts(source, dst_path=str(place)))
+            files = Path(download_artifacts(source, dst_path=str(place)))
+        (files / model_files.NOTE).unlink(missing_ok=True)  # nothing is there that the manifest does not cover
+        return files
 
     def manifest(self, model: str, version: str) -> str:
         """Give the manifest digest of a model version's files as they are now."""
