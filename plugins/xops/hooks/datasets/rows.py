@@ -72,7 +72,7 @@ class Incoming:
 
     def pieces(self) -> Iterator[pa.Table]:
         """Give the rows, once; each of them is counted, and its key noted."""
-        return gathered(self._batches(), self.schema)
+        return gathered(self._batches(), self.schema, PIECE)
 
     @cached_property
     def unkeyed(self) -> int:
@@ -117,7 +117,7 @@ class Incoming:
         return whole
 
 
-def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int = PIECE) -> Iterator[pa.Table]:
+def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) -> Iterator[pa.Table]:
     """Put record batches together to tables of about ``most`` bytes, and cut what is larger."""
     import pyarrow as pa
 
