@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.contract.column_types import from_arrow
 from xops.core.contract.odcs import Contract, declared_columns, read_contract
+from xops.core.contract.older import in_words_of_today
 from xops.core.contract.schema_changes import Column
 from xops.core.errors import Misconfigured, bounded
 from xops.core.suite.compiler import refuse_code
@@ -31,7 +32,7 @@ def load_contract(path: str, dataset: str = "") -> Contract:
         near = sorted(other.name for end in SUFFIXES for other in file.parent.glob(f"*{end}"))
         raise Misconfigured(f"contract {path}: no such file; {file.parent} has {bounded(', '.join(near)) or 'none'}")
     try:
-        contract = read_contract(_valid(_document(file)), dataset)
+        contract = read_contract(_valid(in_words_of_today(_document(file))), dataset)
         refuse_code(contract.suite(dt.datetime.now(dt.UTC)))
     except Misconfigured as error:
         raise Misconfigured(f"contract {path}: {error}") from error
