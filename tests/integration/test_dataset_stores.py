@@ -438,3 +438,25 @@ def test_the_operators_set_bad_rows_aside_and_release_them_whatever_the_dataset_
     released = run(ReleaseQuarantineOperator(task_id="release", table=dataset.table, suite=suite(99)))
     assert (released["released_rows"], released["kept_rows"]) == (1, 0)
     assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2, 30]}, {})
+
+
+@pytest.fixture(params=["Iceberg", "folder", "SQL"])
+def any_kind(request, tmp_path):
+    if request.param == "SQL":
+        request.getfixturevalue("postgres")
+    return Dataset("shop.orders") if request.param == "Iceberg" else new_dataset(request.param, tmp_path)
+
+
+def test_a_batch_for_a_given_partition_overwrites_that_one_and_has_no_row_of_another(any_kind):
+    monday, tuesday = (Write.of("overwrite", {"day": day}) for day in (1, 2))
+    any_kind.land("a", [1, 2], day=1, write=monday)
+    any_kind.land("b", [3], day=2, write=tuesday)
+    any_kind.land("c", [4], day=1, write=monday)
+    assert any_kind.seen() == {"b": [3], "c": [4]}
+    with pytest.raises(Misconfigured, match="it is for the partition day 2, and has rows of another"):
+        any_kind.stage("d", [5], day=1, write=tuesday)
+    with pytest.raises(Misconfigured, match="day is int64, and Monday is none"):
+        any_kind.stage("d", [5], day=1, write=Write.of("overwrite", {"day": "Monday"}))
+    rows = pa.table({"id": [6], "ok": [True]})
+    any_kind.store.publish(any_kind.store.stage(rows, table=any_kind.table, batch="e", write=tuesday))
+    assert any_kind.seen() == {"c": [4], "e": [6]}

@@ -55,7 +55,9 @@ class StageDataOperator(XopsOperator):
     :param mode: how the batch enters the table: ``append``; ``overwrite``, in the place of all rows of other batches
         that have its values in the columns ``by``; ``upsert``, in the place of single rows, by key. Rows that share a
         key are staged and tested, but not published.
-    :param by: the partition columns of ``overwrite``, the key columns of ``upsert``.
+    :param by: the partition columns of ``overwrite``, the key columns of ``upsert``. Of ``overwrite`` also the one
+        partition that the batch is for, ``{"day": "{{ ds }}"}``: rows of another are refused, and a column that the
+        source lacks is added (templated).
     :param evolve: whether the batch may add columns, which earlier rows then lack, and widen types. With a contract it
         is for that to say.
     :param iceberg_conn_id: connection of the catalog.
@@ -63,7 +65,7 @@ class StageDataOperator(XopsOperator):
     :raises Misconfigured: when the source is missing, unreadable or empty, or does not fit its types or the table.
     """
 
-    template_fields = ("source", "table", "batch", "types", "contract", "dataset")
+    template_fields = ("source", "table", "batch", "types", "contract", "dataset", "by")
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class StageDataOperator(XopsOperator):
         dataset: str = "",
         file_format: str = "",
         mode: str = "append",
-        by: Sequence[str] | str = (),
+        by: Mapping[str, Any] | Sequence[str] | str = (),
         evolve: bool = False,
         iceberg_conn_id: str = "iceberg_default",
         **kwargs: Any,

@@ -10,7 +10,7 @@ from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -29,7 +29,8 @@ class Incoming:
     :param write: how it enters the dataset.
     :param stored: gives the type that the dataset stores for one of the rows'.
     :raises Misconfigured: when there are no rows, two columns share a name, the column ``batch`` says something else, a
-        column to write by is absent, or a value would be lost in the type that is stored.
+        column to write by is absent, a row is of another partition than the given one, or a value would be lost in the
+        type that is stored.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Incoming:
         if doubled:
             raise Misconfigured(f"{self.what} has more than one column {bounded(', '.join(doubled))}")
         columns = [field.with_type(self._stored(field.type)) for field in rows.schema if field.name != BATCH]
+        self._given = dict(zip(write.by, map(pa.scalar, write.values), strict=False))
+        columns += [pa.field(name, value.type) for name, value in self._given.items() if name not in names]
         self.schema = pa.schema([*columns, pa.field(BATCH, pa.string())])
         absent = [column for column in write.by if column not in self.schema.names[:-1]]
         if absent:
@@ -104,17 +107,36 @@ class Incoming:
                 )
         columns = []
         for field in list(self.schema)[:-1]:
-            column = batch.column(field.name)
+            there = field.name in batch.schema.names
+            column = batch.column(field.name) if there else pa.repeat(self._given[field.name], batch.num_rows)
             try:
                 columns.append(column if column.type == field.type else column.cast(field.type))
             except pa.ArrowInvalid as error:
                 raise Misconfigured(f"{self.what}, column {field.name}: {bounded(error)}") from error
+        self._refuse_others(columns)
         columns.append(pa.repeat(pa.scalar(self.batch, pa.string()), batch.num_rows))
         whole = pa.RecordBatch.from_arrays(columns, schema=self.schema)
         self.rows += whole.num_rows
         if self.write.by:
             self._keys.append(whole.select(list(self.write.by)))
         return whole
+
+    def _refuse_others(self, columns: Sequence[pa.Array]) -> None:
+        """Refuse rows of another partition than the one that is given."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        for name, value in self._given.items():
+            column = columns[self.schema.get_field_index(name)]
+            try:
+                others = column.null_count or not pc.all(pc.equal(column, value.cast(column.type))).as_py()
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise Misconfigured(f"{self.what}: {name} is {column.type}, and {value} is none") from error
+            if others:
+                raise Misconfigured(
+                    f"{self.what}: it is for the partition {name} {value}, and has rows of another; take the columns "
+                    "alone for what they are in, or deliver the others as a batch of their own"
+                )
 
 
 def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) -> Iterator[pa.Table]:

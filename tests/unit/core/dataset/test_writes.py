@@ -21,6 +21,8 @@ def test_an_operators_arguments_make_a_write():
     assert Write.of("append") == APPEND
     assert Write.of("upsert", ["id", "day"], evolve=True) == Write(Mode.UPSERT, ("id", "day"), evolve=True)
     assert Write.of("overwrite", "day") == Write(Mode.OVERWRITE, ("day",))
+    monday = Write(Mode.OVERWRITE, ("day",), values=("monday",))
+    assert Write.of("overwrite", {"day": "monday"}) == monday == Write.from_json(monday.to_json())
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,8 @@ def test_an_operators_arguments_make_a_write():
         ("overwrite", [], r"by: with mode overwrite, the columns of the partition were wanted, found \[\]"),
         ("upsert", ["id", "id"], "by: names of different columns were wanted"),
         ("upsert", ["id", 7], "by: names of different columns were wanted"),
+        ("upsert", {"id": 7}, "by: with mode upsert, columns without values were wanted"),
+        ("overwrite", {"day": None}, "by: texts and numbers were wanted as values"),
         ("upsert", [""], "by: names of different columns were wanted"),
     ],
 )
