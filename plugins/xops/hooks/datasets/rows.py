@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from xops.core.dataset.writes import Write
 
 PIECE = 64 << 20  # bytes of rows that are held at a time, and written into one file
-_READ = 1 << 16  # rows
 
 
 class Incoming:
@@ -62,7 +61,7 @@ class Incoming:
                 f"it has {bounded(', '.join(self.schema.names[:-1]))}"
             )
         self._keys: list[pa.RecordBatch] = []
-        batches = iter(rows.to_batches(_READ) if isinstance(rows, pa.Table) else rows)
+        batches = iter(rows.to_batches() if isinstance(rows, pa.Table) else rows)
         self._first = next((found for found in batches if found.num_rows), None)
         self._others = batches
         if self._first is None:
