@@ -8,7 +8,8 @@ pytestmark = pytest.mark.unit
 
 
 def contract(quality, version="v3.0.2"):
-    inner = {"name": "a", "properties": [{"name": "b", "quality": [quality]}], "quality": [quality]}
+    columns = [{"name": "b", "quality": [quality]}, {"name": "c"}]
+    inner = {"name": "a", "properties": columns, "quality": [quality]}
     return {"apiVersion": version, "schema": [inner, "nonsense"]}
 
 
