@@ -13,6 +13,7 @@ from xops.operators.promotion import RollbackModelOperator
     params={
         "to": Param("previous", type="string", title="Version", description="`previous`, or a version's number"),
         "reason": Param("", type="string", minLength=1, title="Reason", description="Kept in the promotion log"),
+        "force": Param(False, type="boolean", title="Force", description="Even if today's data do not fit the version"),
     },
     tags=["xops", "serving"],
     max_active_runs=1,
@@ -21,7 +22,12 @@ from xops.operators.promotion import RollbackModelOperator
 def flights_rollback():
     """Make the previous champion, or one named, the champion again."""
     RollbackModelOperator(
-        task_id="rollback", model=MODEL, to="{{ params.to }}", reason="{{ params.reason }}", outlets=[CHAMPION]
+        task_id="rollback",
+        model=MODEL,
+        to="{{ params.to }}",
+        reason="{{ params.reason }}",
+        force="{{ params.force }}",
+        outlets=[CHAMPION],
     )
 
 

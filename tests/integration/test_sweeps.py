@@ -42,6 +42,13 @@ def fit_unless_large(frame, params):
     return fit(frame, params)
 
 
+def fit_booster(frame, params):
+    import xgboost
+
+    rows = xgboost.DMatrix(frame[["distance", "noise"]], label=frame["late"])
+    return xgboost.train({"objective": "binary:logistic", "nthread": 1, **params}, rows, 5)
+
+
 def fit_and_score(frame, params):
     return fit(frame, params), {"metrics": {"smallness": 1 / params["C"]}}
 
@@ -191,6 +198,19 @@ def test_a_function_that_scores_itself_is_trained_once_a_trial(sweep):
     assert evidence["verdict"]["findings"][1]["reason"].endswith("of equal ones the earliest: smallness 10")
 
 
+def test_a_booster_that_takes_no_frame_is_scored_and_a_name_may_have_dots(mlflow, learning):
+    model = f"shop.returns.{uuid.uuid4().hex}"
+    given = {"model": model, "train": f"{__name__}.fit_booster", **learning}
+    plan = run(PlanSweepOperator(
+        task_id="plan", metric="log_loss", folds=2, points=grid({"max_depth": [1, 2]}), **given
+    ))  # fmt: skip
+    for trial in plan:
+        run(RunTrialOperator(task_id="trial", trial=trial, train=given["train"]), trial["number"])
+    evidence = run(ChooseTrialOperator(task_id="choose", sweep=plan))
+    assert run(TrainModelOperator(task_id="train", trial=evidence, **given))["version"] == "1"
+    assert load_version(model, "1", conn_id="mlflow_default").fitted
+
+
 def run_trial(home, host, given, trial, conn):
     """Run a trial in a process of its own."""
     settings.home = lambda: Path(home)
@@ -257,6 +277,7 @@ def test_the_chosen_is_trained_on_the_rows_of_the_sweep_whatever_was_published_s
         ({"points": [{"C": 1}], "folds": 1, "metric": "mine"}, "metric mine: a scorer's name"),
         ({"points": [{"C": 1}], "simplest": ["depth"]}, "simplest: swept parameters, .* found depth"),
         ({"points": [{"C": 1}], "simplest": ["C"], "folds": 1}, "found 1 fold"),
+        ({"points": [{"C": 1}], "model": "a/b"}, "model name 'a/b': a name without / and : was wanted"),
         ({"points": [{"C": 1}], "train": "no.such"}, "training function no.such: it cannot be imported"),
     ],
 )

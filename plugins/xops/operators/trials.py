@@ -112,6 +112,7 @@ class RunTrialOperator(XopsOperator):
         from xops.checks.battery.exam import Contender, Exam, Kind, Unmeasured
         from xops.checks.battery.measure import score
         from xops.hooks.models import training_code
+        from xops.hooks.models.model_formats import asked
 
         record, single = sweep.record, sweep.folds == 1
         name, function = training_code.function_of(self.train)
@@ -125,7 +126,7 @@ class RunTrialOperator(XopsOperator):
         training_code.refuse_unusable(name, fitted.model, held[list(record.columns)])
         exam = Exam(
             frame=held, target=held[record.target].to_numpy(), kind=Kind(sweep.kind),
-            candidate=Contender(name, fitted.model, record.columns), groups=held[record.holdout.by].to_numpy(),
+            candidate=Contender(name, asked(fitted.model), record.columns), groups=held[record.holdout.by].to_numpy(),
         )  # fmt: skip
         try:
             return score(exam, sweep.rule.metric)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
@@ -133,15 +134,21 @@ def requirements_of(fitted: Any) -> list[str]:
     return [f"{name}=={version(name)}" for name in names]
 
 
+def asked(fitted: Any) -> Any:
+    """Give what takes a frame by ``predict``: the model itself, or a wrapper of one whose ``predict`` takes another."""
+    if type(fitted).__module__.startswith("xgboost") and type(fitted).__name__ == "Booster":
+        return FrameBooster(fitted)
+    if flavors.is_python_model(fitted):
+        return SimpleNamespace(predict=lambda frame: flavors.ask_python_model(fitted, frame))
+    return fitted
+
+
 def answers(fitted: Any, frame: pd.DataFrame) -> NDArray[Any]:
     """Give what a model answers: probabilities where it has them, else what it predicts."""
     import numpy as np
 
-    if type(fitted).__module__.startswith("xgboost") and type(fitted).__name__ == "Booster":
-        fitted = FrameBooster(fitted)
-    if flavors.is_python_model(fitted):
-        return np.asarray(flavors.ask_python_model(fitted, frame))
-    return np.asarray(fitted.predict_proba(frame) if hasattr(fitted, "predict_proba") else fitted.predict(frame))
+    model = asked(fitted)
+    return np.asarray(model.predict_proba(frame) if hasattr(model, "predict_proba") else model.predict(frame))
 
 
 def described(folder: Path) -> dict[str, Any]:

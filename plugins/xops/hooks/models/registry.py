@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, Unavailable
 from xops.hooks.models import model_files
-from xops.hooks.models.versions import KEY, MANIFEST, MlflowVersions
+from xops.hooks.models.versions import KEY, MANIFEST, MlflowVersions, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAME = "mlflow.runName"
 _PARAMS = 100  # that MLflow takes at once
+_UNNAMED = re.compile('[.%"]')  # what the name of a registered model may have, and that of its files may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class MlflowHook(MlflowVersions):
     def _experiment(self, name: str) -> Experiment:
         place = self._artifacts()
         with self.client() as client:
-            known = client.get_experiment_by_name(name)
+            known = client.get_experiment_by_name(quoted(name))
         if known is None:
             with contextlib.suppress(Unavailable, Misconfigured), self.client(retries=0) as client:
                 client.create_experiment(name, artifact_location=place)  # or somebody else was faster
@@ -177,7 +179,7 @@ class MlflowHook(MlflowVersions):
 
             experiment = client.get_run(run_id).info.experiment_id
         with self.client(retries=0) as client:
-            model = client.create_logged_model(experiment, name=training.model, source_run_id=run_id)
+            model = client.create_logged_model(experiment, name=_UNNAMED.sub("_", training.model), source_run_id=run_id)
         with self.client() as client:
             client.log_model_artifacts(model.model_id, str(files))
             client.finalize_logged_model(model.model_id, "READY")

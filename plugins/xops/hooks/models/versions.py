@@ -38,7 +38,7 @@ class MlflowVersions(MlflowConnection):
     def versions(self, model: str) -> list[ModelVersion]:
         """Give every version of a model, oldest first."""
         with self.client() as client:
-            found = client.search_model_versions(f"name = '{_quoted(model)}'", max_results=1000)
+            found = client.search_model_versions(f"name = '{quoted(model)}'", max_results=1000)
         return sorted(found, key=lambda version: int(version.version))
 
     def every_version(self) -> Iterator[tuple[str, str]]:
@@ -150,12 +150,14 @@ class MlflowVersions(MlflowConnection):
 
     def _version_of(self, model: str, key: str) -> str | None:
         with self.client() as client:
-            found = client.search_model_versions(f"name = '{_quoted(model)}' and tags.`{KEY}` = '{key}'")
+            found = client.search_model_versions(f"name = '{quoted(model)}' and tags.`{KEY}` = '{key}'")
         return min((str(version.version) for version in found), key=int, default=None)
 
 
-def _quoted(name: str) -> str:
-    """Refuse a model name that would end the quotation it is put into."""
+def quoted(name: str) -> str:
+    """Refuse a model name that would end the quotation it is put into, or that no registry takes."""
     if "'" in name or "\\" in name:
         raise Misconfigured(f"model name {name!r}: quotes and backslashes are not allowed")
+    if not name.strip() or "/" in name or ":" in name:
+        raise Misconfigured(f"model name {name!r}: a name without / and : was wanted")
     return name
