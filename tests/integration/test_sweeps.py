@@ -145,6 +145,8 @@ def test_a_grid_is_tried_point_by_point_and_the_best_is_trained(mlflow, sweep, l
     assert runs["2"].data.metrics["log_loss"] == pytest.approx(np.mean(done[2]["scores"]))
     assert made["version"] == "1"
     assert version.tags["xops.sweep_evidence"] == evidence["id"]
+    password = json.loads(os.environ["AIRFLOW_CONN_MLFLOW_DEFAULT"])["password"]
+    assert password not in json.dumps([done, evidence, made])  # what goes by XCom
     assert facts["params"]["C"] == load_version(model, "1", conn_id="mlflow_default").fitted.C
 
 
@@ -254,6 +256,18 @@ def test_the_chosen_is_trained_on_the_rows_of_the_sweep_whatever_was_published_s
     assert made["rows"] == planned(evidence).record.rows
 
 
+def test_a_training_that_is_expanded_registers_each_and_its_runs_lie_beneath_one(mlflow, learning, model):
+    given = {"task_id": "train", "model": model, "train": FIT, "requirements": ["scikit-learn"], **learning}
+    for number, point in enumerate([{"C": 1.0}, {"C": 2.0}, {"C": 2.0}]):
+        run(TrainModelOperator(hyperparameters=point, **given), min(number, 1))  # the third is a retry of the second
+    assert [version.version for version in mlflow.versions(model)] == ["1", "2"]
+    runs = mlflow.runs(model)
+    (parent,) = {found.data.tags["mlflow.parentRunId"] for found in runs if "mlflow.parentRunId" in found.data.tags}
+    assert len(runs) == 3
+    assert {found.info.status for found in runs} == {"FINISHED"}
+    assert parent in {found.info.run_id for found in runs}
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -301,6 +315,7 @@ def test_what_is_not_of_this_sweep_is_not_trained(sweep, learning, model):
         (nothing, {}, "the sweep chose no trial"),
         (other, {}, "the evidence of ChooseTrialOperator was wanted, found drift"),
         ({"number": 1}, {}, "evidence was wanted"),
+        (evidence, {"columns": ["distance"]}, "features, on, target and columns of the sweep were wanted"),
     ):
         operator = TrainModelOperator(
             task_id="train", **{"model": model, "train": FIT, "trial": trial, **learning, **more}

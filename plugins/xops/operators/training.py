@@ -32,6 +32,7 @@ class TrainModelOperator(XopsOperator):
     """Train a model by a user's function and register it as a candidate.
 
     It learns from the newest batches that have both features and labels in the published tables, less the holdout.
+    Expanded over ``hyperparameters`` each of its instances registers a version, and their runs lie beneath one.
     Started by an asset event it answers the open retrain requests; when there is none, because the event was doubled
     or late, it is skipped.
 
@@ -149,7 +150,7 @@ class TrainModelOperator(XopsOperator):
             tags=record.to_tags()
             | training_code.code_tags(function)
             | run_tags(context)
-            | (chosen.tags if chosen else {})
+            | (chosen.tags if chosen else self._mapped(hook, context))
             | {_ANSWERS: json.dumps(answers), "xops.environment": environment},
             metrics=fitted.metrics | own,
             inputs={
@@ -171,7 +172,18 @@ class TrainModelOperator(XopsOperator):
             return None
         if self.hyperparameters or self.seed is not None:
             raise Misconfigured(f"{self.model}: a trial has its hyperparameters and seed; give none beside it")
-        return Chosen.of(*verdicts_of([self.trial])[0], hook=hook, model=self.model)
+        chosen = Chosen.of(*verdicts_of([self.trial])[0], hook=hook, model=self.model)
+        swept = (chosen.record.features.table, chosen.record.on, chosen.record.target, chosen.record.columns)
+        if swept != (self.features, self.on, self.target, tuple(self.columns)):
+            raise Misconfigured(f"{self.model}: features, on, target and columns of the sweep were wanted: {swept}")
+        return chosen
+
+    def _mapped(self, hook: MlflowHook, context: Context) -> dict[str, str]:
+        """Put the runs of a mapped task beneath one."""
+        from xops.hooks.models.sweeps import beneath_one
+
+        origin = origin_of(context)
+        return {} if origin.map_index < 0 else beneath_one(hook, self.model, replace(origin, map_index=-1).key)
 
     def _rows(
         self, lake: IcebergHook, asker: AskedBy, code: str, swept: TrainingRecord | None

@@ -122,6 +122,18 @@ def record_trial(hook: MlflowHook, sweep: Sweep, trial: Trial, began: int, code:
     hook.end_run(run, {State.COMPLETE: "FINISHED", State.PRUNED: "KILLED"}.get(trial.state, "FAILED"))
 
 
+def beneath_one(hook: MlflowHook, model: str, key: str) -> dict[str, str]:
+    """Give the tag that puts the runs of a mapped training beneath one run, made and ended where there is none.
+
+    :param key: idempotency key of the task without its map index.
+    """
+    parent = hook.run_of(model, key)
+    if parent is None:
+        parent = hook.record_run(Training(model, key, {}, {_NAME: f"mapped {key[:8]}"}, {}, {}))
+        hook.end_run(parent, "FINISHED")
+    return {PARENT: parent}
+
+
 def _beneath(hook: MlflowHook, sweep: Sweep) -> dict[str, str]:
     """Give the tag that puts a run beneath that of a sweep; none where somebody deleted that."""
     parent = hook.run_of(sweep.model, sweep.key)
