@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xops.core.drift.transport import area
 from xops.core.profile.profiles import ColumnProfile
-from xops.core.profile.spec import BINS, Grid
+from xops.core.profile.spec import BINS, Grid, Kind
 
 _COARSE = 64  # bins of the grid that make one where few bins are wanted: 32 of them
 _FEW = 5  # different values up to which Evidently takes a number for a category
+_APART = ("jensenshannon", "total_variation")  # which are less where categories share a bucket
 _LEAST_STD = 0.001  # below it Evidently divides by it
 
 Shares = NDArray[np.float64]
@@ -45,11 +47,30 @@ def wasserstein_within(reference: ColumnProfile, current: ColumnProfile) -> tupl
 
 
 def measured(method: str, reference: ColumnProfile, current: ColumnProfile) -> tuple[float, float, float]:
-    """Give a distance of :data:`MEASURES`, and the least and the greatest that rows of these profiles may have."""
+    """Give a distance of :data:`MEASURES`, and the least and the greatest that rows of these profiles may have.
+
+    Of categories that share a bucket the profiles do not tell whether both sides have the same ones.
+    """
     if method == "wasserstein":
         return wasserstein_within(reference, current)
     distance = MEASURES[method](reference, current)
-    return distance, distance, distance
+    named = len(reference.spec.names)
+    others = [int(side.counts[named:].sum()) / max(side.values, 1) for side in (reference, current)]
+    if reference.spec.kind is not Kind.CATEGORY or not all(others) or method not in _APART:
+        return distance, distance, distance
+    apart = [
+        replace(side, counts=_without_common(side, named, place)) for place, side in enumerate((reference, current))
+    ]
+    return distance, distance, MEASURES[method](*apart)
+
+
+def _without_common(side: ColumnProfile, named: int, place: int) -> NDArray[np.int64]:
+    """Give the counts of a side as if no category without a count of its own were on both sides."""
+    counts = side.counts.copy()
+    rest = int(counts[named:].sum())
+    counts[named:] = 0
+    counts[named + place] = rest
+    return counts
 
 
 def _spread_evenly(reference: ColumnProfile, current: ColumnProfile, grid: Grid) -> float:

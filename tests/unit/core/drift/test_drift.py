@@ -315,6 +315,28 @@ def test_a_limit_between_the_least_and_the_greatest_distance_is_undecided(part, 
     assert ("delay" in drift.moves) == (about >= limit)
 
 
+@pytest.mark.parametrize("method", ["jensenshannon", "total_variation"])
+def test_categories_that_share_buckets_may_be_further_apart_than_these(method):
+    named = of_categories(["JFK", "EWR"] * 9)
+    assert distances.measured(method, named, named) == (0, 0, 0)
+    spec = ColumnSpec("origin", "VARCHAR", None, ("JFK",))
+    counts = np.zeros(257, int)
+    counts[[0, 5, 9]] = 50, 30, 20
+    pair = [ColumnProfile(spec, 100, 0, counts) for _ in range(2)]
+    about, least, most = distances.measured(method, *pair)
+    assert (about, least) == (0, 0)
+    disjoint = [counts[:1].tolist() + ([50, 0] if first else [0, 50]) for first in (True, False)]
+    halves = np.array(disjoint) / 100
+    between = halves.mean(axis=0)
+    wanted = {
+        "total_variation": np.abs(halves[0] - halves[1]).sum() / 2,
+        "jensenshannon": math.sqrt(
+            sum((half[half > 0] * np.log(half[half > 0] / between[half > 0])).sum() for half in halves) / 2
+        ),
+    }[method]
+    assert most == pytest.approx(wanted)
+
+
 def test_what_chance_makes_is_not_undecided():
     pair = coarse(300)
     _, least, most = distances.wasserstein_within(*pair)
