@@ -7,6 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from xops.checks.battery.check import findings_of
+from xops.checks.battery.disturbances import DISTURBANCES, Strength
 from xops.checks.battery.exam import Contender, Exam
 from xops.checks.battery.robustness import Robustness
 from xops.core.errors import Misconfigured
@@ -136,6 +137,31 @@ def test_a_number_flips_when_it_moves():
     assert {finding.outcome for finding in found} == {Outcome.PASS}
     found = by_check(Robustness({"noise": 0.05}, noise=1, max_loss=0.1)(exam))
     assert {finding.outcome for finding in found.values()} == {Outcome.FAIL}
+
+
+def test_missing_cells_keep_a_columns_type():
+    import lightgbm
+
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "kind": pd.Categorical(chance.choice(["x", "y"], 600)),
+            "text": chance.choice(np.array(["a", "b", None], dtype=object), 600),
+            "flag": chance.random(600) < 0.5,
+            "when": pd.Timestamp("2020") + pd.to_timedelta(np.arange(600), unit="h"),
+            "whole": pd.array(chance.integers(9, size=600), dtype="Int64"),
+            "number": chance.normal(size=600),
+        }
+    )
+    gappy = DISTURBANCES["missing"](frame, tuple(frame.columns), Strength(0, 0.3, 0, 0, {}))
+    assert gappy.isna().mean().between(0.2, 0.6).all()
+    assert gappy.drop(columns="flag").dtypes.to_dict() == frame.drop(columns="flag").dtypes.to_dict()
+    assert gappy["text"][gappy["text"].isna()].map(lambda one: one is None).all()
+    late = (frame["number"] + (frame["kind"] == "x") > 0).to_numpy()
+    columns = ("kind", "number")
+    fitted = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(frame[list(columns)], late)
+    (finding,) = Robustness(flips={"missing": 0.9})(Exam(frame, late, "binary", Contender("m", fitted, columns)))
+    assert finding.outcome is Outcome.PASS
 
 
 def test_what_cannot_be_measured_or_asked_says_so():

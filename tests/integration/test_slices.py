@@ -134,6 +134,16 @@ def test_what_cannot_be_asked_is_a_mistake(asked, said):
         Slices(**asked)(exam_of(Blind(0.1), rows=300))
 
 
+def test_a_classifier_without_probabilities_is_judged_by_its_errors():
+    from sklearn.datasets import load_wine
+    from sklearn.svm import SVC
+
+    frame, target = load_wine(return_X_y=True, as_frame=True)
+    exam = Exam(frame, target.to_numpy(), "multiclass", Contender("m", SVC().fit(frame, target), tuple(frame.columns)))
+    (finding,) = Slices(columns=["hue"], search=[], max_worse=5, min_rows=20)(exam)
+    assert finding.observed is not None
+
+
 def test_a_ranking_has_no_loss_of_a_row():
     exam = exam_of(Blind(0.1), rows=300)
     ranking = Exam(exam.frame, exam.target, "ranking", exam.candidate, groups=np.arange(300) // 10)

@@ -86,14 +86,21 @@ def _noise(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) ->
 
 
 def _missing(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
-    chance, there = _chance(), numbers(frame, columns)
-    gone = {one: chance.random(len(frame)) < strength.missing for one in columns}
-    return frame.assign(
-        **{
-            one: (frame[one].astype(float) if one in there else frame[one].astype(object)).mask(gone[one])
-            for one in columns
-        }
-    )
+    chance = _chance()
+    return frame.assign(**{one: _gappy(frame[one], chance.random(len(frame)) < strength.missing) for one in columns})
+
+
+def _gappy(column: pd.Series, gone: NDArray[np.bool_]) -> pd.Series:
+    """Give a column without some of its values: of texts None, of numbers NaN, else what its own type has for it."""
+    from pandas.api.types import is_extension_array_dtype
+
+    if is_extension_array_dtype(column.dtype) or column.dtype.kind in "mM":
+        return column.mask(gone)
+    if column.dtype.kind in "iuf":
+        return column.astype(float).mask(gone)
+    values = column.astype(object)
+    values[gone] = np.nan if column.dtype.kind == "b" else None
+    return values
 
 
 def _units(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:

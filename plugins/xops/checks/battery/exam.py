@@ -127,7 +127,7 @@ class Answers:
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each class, shape (rows, classes); each in [0, 1], each row's sum 1."""
         given = np.asarray(self._asked("predict_proba" if self._has("predict_proba") else "predict"))
-        if given.dtype.kind not in "fiub":
+        if given.dtype.kind not in "fiub" or (given.ndim == 1 and len(self.classes) > 2):  # noqa: PLR2004
             raise BadAnswer(self.contender.name, "gives no probabilities")
         if given.ndim == 1 and len(self.classes) == 2:  # noqa: PLR2004 - a binary model that gives its positive class's
             given = np.column_stack([1 - given.astype(float), given])
@@ -139,6 +139,11 @@ class Answers:
         if astray:
             raise BadAnswer(self.contender.name, f"gave {astray} rows probabilities whose sum is not 1")
         return given.clip(0, 1)
+
+    @cached_property
+    def gives_probabilities(self) -> bool:
+        """Whether the model gives probabilities at all, good ones or not."""
+        return self._has("predict_proba") or _look_like_probabilities(self._asked("predict"), self.classes)
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:

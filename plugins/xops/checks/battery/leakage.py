@@ -43,7 +43,8 @@ class Leakage:
     :param max_alone: the largest area under the ROC curve (of more classes, the largest of one against the rest), or
         R2 of a regression, that a single feature may reach, inclusive.
     :param max_near: the largest share of rows that may have a near-duplicate among the rows learned from, beyond the
-        share that has one when each column is dealt anew, inclusive; not judged when None.
+        share that has one when each column is dealt anew, and three of its standard errors, inclusive; not judged when
+        None.
     :param near: by how much of its standard deviation in the exam a number may differ in a near-duplicate; other
         columns are equal in one. Two rows this near are found with a chance of 1 - (d / 10)**4 or more, d being the
         number of columns times their distance in ``near``.
@@ -119,8 +120,9 @@ class Leakage:
         deal = np.random.default_rng(SEED).permutation
         dealt = exam.frame.assign(**{one: exam.frame[one].array.take(deal(exam.rows)) for one in columns})
         chance = float(_near(learned.frame, dealt, columns, self.near).mean())
+        noise = 3 * (chance * (1 - chance) / exam.rows) ** 0.5  # by which shares that are alike may differ
         what = f"have a near-duplicate among those that it learned from, beyond the {chance:.4g} that chance gives"
-        return max(float(near.mean()) - chance, 0.0), what
+        return max(float(near.mean()) - chance - noise, 0.0), what
 
     def _later(self, exam: Exam) -> tuple[float, str]:
         learned = _learned(exam)

@@ -85,7 +85,7 @@ class Slices:
     def _losses(self, exam: Exam, answers: Answers) -> NDArray[np.float64]:
         if exam.kind is Kind.RANKING:
             raise Unmeasured("a ranking has no loss of a row")
-        loss = self.loss or ("brier_score" if exam.kind.classifies else "absolute_error")
+        loss = self.loss or (self._of_chances(exam) if exam.kind.classifies else "absolute_error")
         if (loss in _OF_CLASSES) is not exam.kind.classifies:
             raise Misconfigured(f"slices: {loss} is no loss of a model of the kind {exam.kind}")
         if loss == "error":
@@ -97,6 +97,11 @@ class Slices:
         if loss == "log_loss":
             return -np.log(np.clip(own, np.finfo(float).eps, 1))
         return (np.square(answers.probabilities).sum(axis=1) - 2 * own + 1) / 2
+
+    @staticmethod
+    def _of_chances(exam: Exam) -> Loss:
+        both = [one for one in (exam.answers, exam.champion_answers) if one is not None]
+        return "brier_score" if all(one.gives_probabilities for one in both) else "error"
 
     def _given(self, exam: Exam, loss: NDArray[np.float64], least: float) -> list[Finding]:
         cuts = {column: self._cut(exam, column, least) for column in self.columns}
