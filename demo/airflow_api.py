@@ -65,7 +65,7 @@ class Airflow:
         found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=id")["dag_runs"]
         return list(found)
 
-    def wait(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+    def wait(self, dag_id: str, run_id: str, seconds: float = 300) -> str:
         """Wait until a run has ended; give its state.
 
         :raises TimeoutError: when it has not.
