@@ -94,13 +94,13 @@ class PlainDatasets:
     ) -> pa.Table:
         """Read a version."""
 
-    @traced.stages_rows
     def stream(
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
     ) -> ArrowRows:
         """Give a version as rows that are scanned, as often as they are asked for."""
         return ArrowRows(self.rows(version, columns=columns, batches=batches))
 
+    @traced.stages_rows
     def stage(
         self,
         rows: pa.Table | pa.RecordBatchReader,
