@@ -1,5 +1,6 @@
 """Sweeps: trials as tasks that may be killed, in the store, in MLflow and in Optuna; and the one that is trained."""
 
+import datetime as dt
 import json
 import os
 import sys
@@ -13,11 +14,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from xops.core.errors import Unavailable
+from xops.core.model.sweep import Trial
 from xops.hooks import settings
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.models.champions import load_version
 from xops.hooks.models.studies import Study
 from xops.hooks.models.sweeps import Sweeps
+from xops.hooks.models.tidying import tidy
 from xops.operators.sweeps import ChooseTrialOperator, PlanSweepOperator, grid, sweep_model
 from xops.operators.training import TrainModelOperator
 from xops.operators.trials import RunTrialOperator
@@ -380,3 +383,22 @@ def test_a_sweep_in_a_dag_is_a_group_whose_trials_are_mapped(learning):
     assert dag.get_task("sweep.choose").trigger_rule == "all_done"
     assert dag.get_task("sweep.choose").upstream_task_ids == {"sweep.plan", "sweep.trial"}
     assert DagSerialization.to_dict(dag) == DagSerialization.to_dict(written())  # no new version at each parse
+
+
+def test_a_trial_whose_task_was_lost_is_failed_when_the_choice_is_made(mlflow, learning, model):
+    given = {"model": model, "train": FIT, "metric": "log_loss", "folds": 2, "space": SPACE, "trials": 2, **learning}
+    plan = run(PlanSweepOperator(task_id="plan", **given))
+    run(RunTrialOperator(task_id="trial", trial=plan[0], train=FIT), 0)
+    sweep = Sweeps().planned(plan[1]["sweep"])
+    Sweeps().keep(sweep, Trial(1, Study(sweep).params(1)))  # as a task leaves it that is killed and not retried
+    evidence = run(ChooseTrialOperator(task_id="choose", sweep=plan))
+    assert evidence["verdict"]["outcome"] == "warn"
+    assert evidence["verdict"]["findings"][0]["reason"].endswith("trial 1: its task ended before it did")
+    assert [trial.state.name for trial in study_of(sweep)] == ["COMPLETE", "FAIL"]
+
+
+def test_a_sweep_that_nobody_chose_from_is_ended_by_the_janitor(mlflow, learning, model):
+    run(PlanSweepOperator(task_id="plan", model=model, train=FIT, metric="log_loss", points=[{"C": 1.0}], **learning))
+    assert [found.info.status for found in mlflow.runs(model)] == ["RUNNING"]
+    tidy([model], older_than=dt.timedelta(0))
+    assert [found.info.status for found in mlflow.runs(model)] == ["FAILED"]
