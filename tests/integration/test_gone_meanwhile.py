@@ -37,10 +37,10 @@ def fit(frame, params):
     return LogisticRegression(**params).fit(frame[["distance"]], frame["late"])
 
 
-def run(operator):
+def run(operator, run_id="r"):
     """Execute an operator as a task."""
     ti = SimpleNamespace(
-        dag_id="d", run_id="r", task_id=operator.task_id, map_index=-1, try_number=1, xcom_push=lambda **_: None
+        dag_id="d", run_id=run_id, task_id=operator.task_id, map_index=-1, try_number=1, xcom_push=lambda **_: None
     )
     return operator.execute({"ti": ti, "dag_run": SimpleNamespace(run_type="manual"), "outlet_events": {}})
 
@@ -59,8 +59,11 @@ def lake():
 @pytest.fixture
 def candidate(mlflow, lake):
     """Give a candidate that was trained."""
-    model = f"model {uuid.uuid4().hex}"
-    return run(TrainModelOperator(task_id="train", model=model, train=FIT, requirements=["scikit-learn"], **LEARNING))
+    return run(training(f"model {uuid.uuid4().hex}"))
+
+
+def training(model):
+    return TrainModelOperator(task_id="train", model=model, train=FIT, requirements=["scikit-learn"], **LEARNING)
 
 
 def evaluation(candidate):
@@ -100,6 +103,20 @@ def test_a_champion_whose_registered_model_was_deleted_is_named_by_whoever_needs
             run(operator)
     with pytest.raises(Misconfigured, match=champion):
         load_champion(champion)
+
+
+def test_a_champion_that_was_deleted_is_left_behind_by_a_rollback(mlflow, candidate):
+    model = candidate["model"]
+    second = run(training(model), run_id="r 2")
+    judged = [run(evaluation(candidate)), run(evaluation(second), run_id="r 2")]
+    judged[1]["verdict"]["facts"]["champion"] = "1"  # as if compared with it
+    for one, verdict, run_id in zip((candidate, second), judged, ("r", "r 2"), strict=True):
+        run(PromoteModelOperator(task_id="promote", candidate=one, verdicts=[verdict]), run_id=run_id)
+    mlflow.direct.delete_model_version(model, "2")
+    run(RollbackModelOperator(task_id="rollback", model=model, reason="gone"))
+    assert [(entry.version, str(entry.kind)) for entry in PromotionLog(model).read()] == [
+        ("1", "promote"), ("2", "promote"), ("1", "rollback"),
+    ]  # fmt: skip
 
 
 def test_a_champion_whose_files_are_gone_or_changed_is_not_loaded(mlflow, champion):

@@ -1025,12 +1025,6 @@ def test_the_card_of_the_version_that_was_left_says_that_it_was_withdrawn_and_wh
     assert "withdrawn" not in back.partition("## Promotion history")[0]
 
 
-def test_a_champion_that_was_deleted_is_left_behind_by_a_rollback(run, mlflow, replaced):
-    mlflow.direct.delete_model_version(replaced.model, "2")
-    assert run(rollback(replaced.model))["version"] == "1"
-    assert log_of(replaced.model)[-1] == ("1", "rollback")
-
-
 def test_a_former_champion_whose_bytes_changed_is_not_put_back(fails, mlflow, replaced):
     path = mlflow.files(replaced.model, "1") / "model.skops"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
