@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -1085,7 +1086,7 @@ def test_nothing_new_to_score_is_skipped(run, promoted):
 def test_drift_that_cannot_be_measured_is_unknown(run, promoted):
     answer = run(drift(promoted.model, current="2013-09"))
     assert answer["verdict"]["outcome"] == "unknown"
-    assert "600 reference and 0 current rows" in json.dumps(answer)
+    assert re.search(r"[1-9]\d* reference and 0 current rows", json.dumps(answer))
     assert answer["report"] is None
 
 
