@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from xops.hooks.sql.databases import answering, driver_of
 from xops.hooks.store.once import first_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import optuna
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _NUMBER = "xops.trial"  # which trial of the sweep one of Optuna's is
 _WAIT = 60  # seconds for the lock of an SQLite file
+_TRIES, _PAUSE = 5, 0.5  # at opening a database whose tables another task makes; seconds between two
 
 
 class Study:
@@ -170,7 +172,9 @@ def _storage(conn_id: str | None) -> Any:
             raise Misconfigured(f"Airflow connection {conn_id} does not exist; make one to a database") from error
         if connection.conn_type != "sqlite":
             driver, connect = driver_of(conn_id)
-            return RDBStorage(f"{driver}://", engine_kwargs={"pool_pre_ping": True, "creator": connect})
+            return _made_by_one(
+                lambda: RDBStorage(f"{driver}://", engine_kwargs={"pool_pre_ping": True, "creator": connect})
+            )
         path = connection.host
     elif settings.one_machine():
         path = str(settings.home() / "studies.db")
@@ -180,6 +184,17 @@ def _storage(conn_id: str | None) -> Any:
             "such as PostgreSQL, and name it as study_conn_id"
         )
     return _sqlite(path)
+
+
+def _made_by_one(opening: Callable[[], Any]) -> Any:
+    """Open a database; of tasks that make its tables at the same moment one can, and the others find them made."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for _ in range(_TRIES):
+        with contextlib.suppress(IntegrityError, ProgrammingError):
+            return opening()
+        time.sleep(_PAUSE)
+    return opening()
 
 
 def _sqlite(path: str) -> Any:
