@@ -399,3 +399,29 @@ def _answers(url: str) -> bool:
     with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
         return answer.status == 200
     return False
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Give the batches whose rows are read from Iceberg tables from now on, one tuple a reading."""
+    from xops.engines.sources import Batches
+    from xops.hooks.iceberg.tables import IcebergHook
+
+    seen, whole, stream = [], IcebergHook.rows, IcebergHook.stream
+
+    def rows(hook, version, *, columns=None, batches=None):
+        seen.append(tuple(batches or ()))
+        return whole(hook, version, columns=columns, batches=batches)
+
+    def streamed(hook, version, *, columns=None, batches=None):
+        given = stream(hook, version, columns=columns, batches=batches)
+
+        def read(names):
+            seen.append(tuple(batches or ()))
+            return given._read(names)
+
+        return Batches(given.schema, read, given.num_rows)
+
+    monkeypatch.setattr(IcebergHook, "rows", rows)
+    monkeypatch.setattr(IcebergHook, "stream", streamed)
+    return seen

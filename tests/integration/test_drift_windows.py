@@ -66,25 +66,6 @@ def lake():
     return lake
 
 
-@pytest.fixture
-def reads(monkeypatch):
-    """Give the list of what is read from the table from now on: batches by read."""
-    seen, read = [], IcebergHook.rows
-
-    def counted(self, version, *, columns=None, batches=None):
-        seen.append(tuple(batches or ()))
-        return read(self, version, columns=columns, batches=batches)
-
-    monkeypatch.setattr(IcebergHook, "rows", counted)
-    return seen
-
-
-@pytest.fixture
-def no_row(monkeypatch):
-    """Give a function from whose call on reading a row of a table fails."""
-    return lambda: monkeypatch.setattr(IcebergHook, "rows", lambda *_, **__: pytest.fail("a row was read"))
-
-
 def profile(version=None, **changed):
     return ProfileOperator(task_id="profile", table=TABLE, version=version, **changed)
 
@@ -117,10 +98,10 @@ def test_the_newest_batch_is_profiled_when_none_is_named(run, lake):
     assert run(profile(raw_values=True))["columns"]["seats"]["low"] >= 50
 
 
-def test_windows_of_profiled_days_are_compared_without_a_row_read(run, lake, no_row):
+def test_windows_of_profiled_days_are_compared_without_a_row_read(run, lake, reads):
     for batch in DAYS:
         run(profile(batch))
-    no_row()
+    reads.clear()
     answer = run(check(current=window("4 days")))
     facts = answer["verdict"]["facts"]
     assert (facts["reference_batches"], facts["current_batches"]) == (DAYS[:4], DAYS[4:])
@@ -128,6 +109,7 @@ def test_windows_of_profiled_days_are_compared_without_a_row_read(run, lake, no_
     assert {f["size"] for f in answer["verdict"]["findings"] if f["subject"] == "delay"} == {4 * ROWS}
     assert answer["batch"] == DAYS[-1]
     assert run(profile(window("30 days")))["rows"] == 8 * ROWS
+    assert reads == []
 
 
 def test_each_batch_is_read_once_while_windows_move_on(run, lake, reads):
