@@ -34,7 +34,9 @@ def metrics() -> str:
     import numpy as np
     import pandas as pd
 
-    from xops.checks.battery.exam import Contender, Exam, Kind
+    from xops.checks.battery.answers import Kind
+    from xops.checks.battery.contender import Contender
+    from xops.checks.battery.exam import Exam
     from xops.checks.battery.performance import Performance
 
     chance = np.random.default_rng(0)
@@ -59,7 +61,8 @@ def wide_exam(rows: int, columns: int) -> Any:
     import pandas as pd
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    from xops.checks.battery.exam import Contender, Exam, Learned, row_hashes
+    from xops.checks.battery.contender import Contender, Learned, row_hashes
+    from xops.checks.battery.exam import Exam
 
     chance = np.random.default_rng(0)
     features = tuple(f"x{place}" for place in range(columns))

@@ -6,7 +6,8 @@ from airflow.sdk import Param, dag
 
 from flights.assets import FLIGHTS_TABLE, LABELS_TABLE, MODEL, RETRAIN, RETRIES, SCORES, SCORES_TABLE
 from flights.delay import TARGET
-from xops.operators.monitoring import DriftCheckOperator, PerformanceCheckOperator
+from xops.operators.drift import DriftCheckOperator
+from xops.operators.performance import PerformanceCheckOperator
 from xops.operators.retraining import RetrainDecisionOperator
 
 BATCH = Param("", type="string", title="Month", description="Which month to look at; empty for the newest")

@@ -32,7 +32,8 @@ OPERATORS = (
     "copies",
     "tidying",
     "scoring",
-    "monitoring",
+    "drift",
+    "performance",
     "retraining",
 )
 GATED = "operators/base.py:GatedOperator"
@@ -50,6 +51,7 @@ SETTINGS = (
     "checks/battery/behaviour.py:Change",
     "checks/battery/resources.py:Resources",
     "checks/battery/explanation.py:Explanation",
+    "checks/battery/security.py:Security",
     "checks/battery/training_data.py:TrainingData",
 )
 DOCUMENTS = (

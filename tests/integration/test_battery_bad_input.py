@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from xops.checks.battery.behaviour import Behaviour, Change
 from xops.checks.battery.calibration import Calibration
 from xops.checks.battery.check import judge
-from xops.checks.battery.exam import Contender, Exam, Learned
+from xops.checks.battery.contender import Contender, Learned
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.explanation import Explanation
 from xops.checks.battery.fairness import Fairness
 from xops.checks.battery.leakage import Leakage

@@ -8,7 +8,8 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from xops.checks.battery.behaviour import Behaviour, Change
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome
 

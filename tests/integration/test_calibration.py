@@ -6,7 +6,8 @@ import pytest
 
 from xops.checks.battery.calibration import Calibration
 from xops.checks.battery.check import findings_of
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured
 from xops.core.model.calibration import calibration_error, reliability
 from xops.core.verdict import Outcome

@@ -18,7 +18,7 @@ from xops.core.errors import Unavailable
 from xops.core.profile.profiles import Profile
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.store.objects import Objects
-from xops.operators.monitoring import DriftCheckOperator
+from xops.operators.drift import DriftCheckOperator
 from xops.operators.profiling import ProfileOperator
 
 pytestmark = pytest.mark.integration

@@ -8,8 +8,10 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
+from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured, places_in
 from xops.checks.battery.check import findings_of, judge
-from xops.checks.battery.exam import BadAnswer, Contender, Exam, Kind, Unmeasured, _places, row_hashes
+from xops.checks.battery.contender import Contender, row_hashes
+from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured, Refused, Unavailable
 from xops.core.verdict import Finding, Outcome
 
@@ -198,7 +200,7 @@ def test_a_mistake_and_an_outage_are_not_findings(error):
 def test_a_class_is_found_by_its_value_in_whatever_order_and_type(classes):
     classes = np.asarray(classes)
     given = np.asarray([*classes[[1, 0, 1]].tolist()], dtype=classes.dtype)
-    assert _places(given, classes).tolist() == [1, 0, 1]
-    assert _places(np.array([True, 2, 0], dtype=object), np.array([0, 1])).tolist() == [1, -1, 0]
-    assert _places(np.array([np.nan, 7, 1]), np.array([0, 1])).tolist() == [-1, -1, 1]
-    assert _places(np.array(["c", "a"]), np.array(["a", "b"])).tolist() == [-1, 0]
+    assert places_in(given, classes).tolist() == [1, 0, 1]
+    assert places_in(np.array([True, 2, 0], dtype=object), np.array([0, 1])).tolist() == [1, -1, 0]
+    assert places_in(np.array([np.nan, 7, 1]), np.array([0, 1])).tolist() == [-1, -1, 1]
+    assert places_in(np.array(["c", "a"]), np.array(["a", "b"])).tolist() == [-1, 0]

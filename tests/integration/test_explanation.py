@@ -10,7 +10,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
 
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.explanation import Explanation
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.fairness import Fairness, four_fifths
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
 
-from xops.checks.battery.exam import Contender, Exam, Learned, row_hashes
+from xops.checks.battery.contender import Contender, Learned, row_hashes
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.leakage import Leakage
 from xops.core.errors import Misconfigured, Refused
 from xops.core.verdict import Outcome

@@ -31,8 +31,9 @@ from xops.hooks.store.evidence import EvidenceStore
 from xops.hooks.store.objects import Objects
 from xops.operators.base import CheckOperator, Judged, origin_of
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
+from xops.operators.drift import DriftCheckOperator
 from xops.operators.evaluation import CheckModelOperator, EvaluateModelOperator
-from xops.operators.monitoring import DriftCheckOperator, PerformanceCheckOperator
+from xops.operators.performance import PerformanceCheckOperator
 from xops.operators.promotion import PromoteModelOperator, RollbackModelOperator
 from xops.operators.retraining import RetrainDecisionOperator
 from xops.operators.scoring import ScoreBatchOperator

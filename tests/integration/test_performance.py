@@ -12,8 +12,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from xops.checks.battery.answers import Unmeasured
 from xops.checks.battery.check import findings_of
-from xops.checks.battery.exam import Contender, Exam, Unmeasured
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.metric import Metric
 from xops.checks.battery.performance import Performance
 from xops.core.errors import Misconfigured

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from xops.checks.battery.check import findings_of
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.resources import Resources
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome

@@ -7,8 +7,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from xops.checks.battery.check import findings_of
+from xops.checks.battery.contender import Contender
 from xops.checks.battery.disturbances import DISTURBANCES, Strength
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.robustness import Robustness
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome

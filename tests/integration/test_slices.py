@@ -7,7 +7,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 from xops.checks.battery.check import findings_of
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.slices import Slices
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xops.checks.battery.exam import Contender, Exam
+from xops.checks.battery.contender import Contender
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.training_data import FACTS, TrainingData, known_of
 from xops.core.errors import Misconfigured
 from xops.core.evidence import Evidence, Origin

@@ -18,7 +18,7 @@ from xops.hooks.models.champions import training_profile, training_record
 from xops.hooks.models.promotions import Asker, Promotions
 from xops.hooks.models.registry import MlflowHook
 from xops.hooks.models.versions import MANIFEST
-from xops.operators.monitoring import DriftCheckOperator
+from xops.operators.drift import DriftCheckOperator
 from xops.operators.training import TrainModelOperator
 
 pytestmark = pytest.mark.integration

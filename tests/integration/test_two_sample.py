@@ -11,7 +11,7 @@ import pytest
 from xops.checks import two_sample
 from xops.checks.two_sample import SAMPLE, tell_apart
 from xops.hooks.iceberg.tables import IcebergHook
-from xops.operators.monitoring import DriftCheckOperator
+from xops.operators.drift import DriftCheckOperator
 
 pytestmark = pytest.mark.integration
 

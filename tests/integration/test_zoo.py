@@ -23,7 +23,8 @@ from xops.checks.battery import resources
 from xops.checks.battery.behaviour import Behaviour
 from xops.checks.battery.calibration import Calibration
 from xops.checks.battery.check import judge
-from xops.checks.battery.exam import Contender, Exam, Learned, row_hashes
+from xops.checks.battery.contender import Contender, Learned, row_hashes
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.explanation import Explanation
 from xops.checks.battery.fairness import Fairness
 from xops.checks.battery.leakage import Leakage

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xops.checks.battery.check import Check
-    from xops.checks.battery.exam import Contender, Exam, Learned
+    from xops.checks.battery.contender import Contender, Learned
+    from xops.checks.battery.exam import Exam
     from xops.core.dataset.versions import DataVersion
     from xops.hooks.iceberg.tables import IcebergHook
     from xops.hooks.models.champions import Trained
@@ -107,7 +108,9 @@ class ExamOperator(CheckOperator):
 
     def exam(self, store: EvidenceStore) -> tuple[Trained, Exam]:
         """Give the candidate, and the exam of the held-out rows, which training rows are compared with by key."""
-        from xops.checks.battery.exam import Exam, Kind, Learned
+        from xops.checks.battery.answers import Kind
+        from xops.checks.battery.contender import Learned
+        from xops.checks.battery.exam import Exam
         from xops.checks.battery.security import ADVISORIES, FILE
         from xops.checks.battery.training_data import FACTS, known_of
         from xops.hooks.settings import advisories
@@ -133,7 +136,7 @@ class ExamOperator(CheckOperator):
         return candidate, exam
 
     def _contender(self, trained: Trained, learned: Learned | None = None) -> Contender:
-        from xops.checks.battery.exam import Contender, row_hashes
+        from xops.checks.battery.contender import Contender, row_hashes
         from xops.hooks.iceberg.tables import IcebergHook
 
         record = trained.record

@@ -109,7 +109,9 @@ class RunTrialOperator(XopsOperator):
 
     def _score(self, sweep: Sweep, trial: Trial, frame: pd.DataFrame, aside: Any) -> float:
         """Train on the rows that are not aside, and score those that are."""
-        from xops.checks.battery.exam import Contender, Exam, Kind, Unmeasured
+        from xops.checks.battery.answers import Kind, Unmeasured
+        from xops.checks.battery.contender import Contender
+        from xops.checks.battery.exam import Exam
         from xops.checks.battery.measure import score
         from xops.hooks.models import training_code
         from xops.hooks.models.model_formats import asked

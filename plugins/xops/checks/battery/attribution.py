@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xops.checks.battery import attribution_child
+from xops.checks.battery.answers import Unmeasured
 from xops.checks.battery.disturbances import SEED
-from xops.checks.battery.exam import Unmeasured
 from xops.checks.battery.resources import line_of
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
@@ -27,7 +27,8 @@ from xops.core.strict_json import plain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Answers, Exam
+    from xops.checks.battery.answers import Answers
+    from xops.checks.battery.exam import Exam
 
 _BARS = 10  # features of a single row, the largest values first
 

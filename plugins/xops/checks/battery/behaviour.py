@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.cases import Case, read_cases
 from xops.checks.battery.disturbances import SEED, numbers, plausible, values_of, with_values
-from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
 from xops.core.errors import Misconfigured
 from xops.core.model.fairness import rate
 from xops.core.verdict import Finding, Outcome
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Answers, Exam
+    from xops.checks.battery.answers import Answers
+    from xops.checks.battery.exam import Exam
 
 Then = Literal["same", "not_lower", "not_higher"]
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from xops.checks.battery.exam import Kind, Unmeasured
+from xops.checks.battery.answers import Kind, Unmeasured
 from xops.core.errors import Misconfigured
 from xops.core.model.calibration import calibration_error, reliability
 from xops.core.model.intervals import correct

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from xops.checks.battery.answers import BadAnswer, Unmeasured
 from xops.checks.battery.curves import curves_of
-from xops.checks.battery.exam import BadAnswer, Exam, Unmeasured
+from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured, Unavailable, bounded
 from xops.core.page.report import CURVES
 from xops.core.verdict import Finding, Outcome, Verdict

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.checks.battery.exam import Kind, Unmeasured
+from xops.checks.battery.answers import Kind, Unmeasured
 from xops.core.model.intervals import Units
 from xops.core.page.model_curves import confusion, gains_by_place, rates, residuals
 
 if TYPE_CHECKING:
-    from xops.checks.battery.exam import Answers, Exam
+    from xops.checks.battery.answers import Answers
+    from xops.checks.battery.exam import Exam
 
 _CLASSES = 8  # that have a curve of their own, the most frequent ones
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.attribution import Attribution, attribution
 from xops.checks.battery.disturbances import SEED
-from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.slices import Slice, mean_loss
@@ -20,7 +20,8 @@ from xops.core.verdict import Finding, Outcome
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Answers, Exam
+    from xops.checks.battery.answers import Answers
+    from xops.checks.battery.exam import Exam
 
 _SHARED = 3  # features that two models need in common for a rank correlation
 _MOVED = 1e-9  # of a chance, or of the target's standard deviation: rounding

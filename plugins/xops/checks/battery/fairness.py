@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from xops.checks.battery.exam import Exam, Kind
+from xops.checks.battery.answers import Kind
+from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured
 from xops.core.model.fairness import difference, rate, ratio
 from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows

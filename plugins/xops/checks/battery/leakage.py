@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from xops.checks.battery.answers import Kind, Unmeasured
 from xops.checks.battery.disturbances import SEED, numbers, values_of
-from xops.checks.battery.exam import Kind, Unmeasured
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
 from xops.core.model.limits import judge_limit
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Exam, Learned
+    from xops.checks.battery.contender import Learned
+    from xops.checks.battery.exam import Exam
 
 _FOLDS = 5
 _LEAVES = 64

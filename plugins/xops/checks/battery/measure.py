@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.checks.battery.exam import BadAnswer, Exam, Kind, Unmeasured
+from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
+from xops.checks.battery.exam import Exam
 from xops.checks.battery.metric import Metric, NamedMetric, named_metric
 from xops.core.errors import bounded
 from xops.core.model.intervals import (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from xops.checks.battery.exam import Exam, Kind
+from xops.checks.battery.answers import Kind
+from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:

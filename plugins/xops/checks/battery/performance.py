@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from xops.checks.battery.exam import Unmeasured
+from xops.checks.battery.answers import Unmeasured
 from xops.checks.battery.measure import Measured, measure
 from xops.checks.battery.metric import Metric
 from xops.core.errors import Misconfigured

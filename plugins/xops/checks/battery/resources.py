@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xops.checks.battery import resources_child
-from xops.checks.battery.exam import BadAnswer, Unmeasured
+from xops.checks.battery.answers import BadAnswer, Unmeasured
 from xops.core.errors import Misconfigured, bounded
 from xops.core.model.intervals import Interval, interval_from
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:
-    from xops.checks.battery.exam import Contender, Exam
+    from xops.checks.battery.contender import Contender
+    from xops.checks.battery.exam import Exam
 
 _UNITS = {
     "row_seconds": "s",

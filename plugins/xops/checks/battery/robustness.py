@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.disturbances import (
     DISTURBANCES,
     NEEDS_NUMBERS,
@@ -19,7 +20,6 @@ from xops.checks.battery.disturbances import (
     values_of,
     with_values,
 )
-from xops.checks.battery.exam import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.measure import gain_of
 from xops.checks.battery.metric import named_metric
 from xops.core.errors import Misconfigured
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Answers, Exam
+    from xops.checks.battery.answers import Answers
+    from xops.checks.battery.exam import Exam
 
 _KNOWN = (*DISTURBANCES, "row_order", "column_order", "search")
 _CURVE = (0.25, 0.5, 1.0, 2.0)  # of the strength asked for

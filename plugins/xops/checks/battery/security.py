@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from xops.checks.battery.advisory_database import AdvisoryDatabase, read_advisories
-from xops.checks.battery.exam import Unmeasured
+from xops.checks.battery.answers import Unmeasured
 from xops.core.errors import Misconfigured
 from xops.core.model.advisories import SEVERITIES, vulnerabilities
 from xops.core.model.model_file import ModelFile

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from xops.checks.battery.exam import Kind, Unmeasured
+from xops.checks.battery.answers import Kind, Unmeasured
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_limit
@@ -18,7 +18,8 @@ from xops.core.verdict import Finding, Outcome, worst
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xops.checks.battery.exam import Answers, Exam
+    from xops.checks.battery.answers import Answers
+    from xops.checks.battery.exam import Exam
 
 Loss = Literal["error", "brier_score", "log_loss", "absolute_error", "squared_error"]
 _OF_CLASSES = ("error", "brier_score", "log_loss")
