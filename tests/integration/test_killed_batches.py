@@ -79,8 +79,7 @@ class Story:
         self.killed, self.calls = 0, {}
 
     def play(self, kills):
-        acts = [self.deliver] * 4 + [self.clear] * 2 + [self.release] * 2
-        acts += [self.roll_back] if hasattr(self.lake.store, "roll_back") else []
+        acts = [self.deliver] * 4 + [self.clear] * 2 + [self.release] * 2 + [self.roll_back]
         while self.killed < kills:
             self.dice.choice(acts)()
             self.look()

@@ -95,8 +95,79 @@ def test_a_table_of_a_database_keeps_its_newest_version_and_says_so(in_sql):
         lambda: in_sql.versions.find(f"{in_sql.table}@2026-01-01T00:00:00Z"),
         lambda: in_sql.versions.find(f"{in_sql.table}@{first.snapshot}"),
     ):
-        with pytest.raises(Misconfigured, match=r"keeps its newest version only|keeps its newest only"):
+        with pytest.raises(Misconfigured, match=r"keeps its newest (version )?only|no tag closed; its tags are none"):
             ask()
+
+
+@pytest.mark.parametrize("kind", ["folder", "Iceberg"])
+def test_from_a_shell_versions_are_listed_and_readers_go_back_to_one_with_a_reason(kind, folder, capsys):
+    dataset = folder if kind == "folder" else Dataset("shop.orders")
+    first, second = dataset.land("01", [1, 2]), dataset.land("02", [3])
+    dataset.versions.tag(first, "closed")
+    assert main(["rollback-data", f"{dataset.table}@closed", "--reason", " "]) == MISTAKE
+    assert "a reason was wanted" in capsys.readouterr().err
+    assert main(["rollback-data", f"{dataset.table}@closed", "--reason", "wrong prices", "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    (kept,) = Objects.configured().all_json("rollbacks/")
+    assert kept == done
+    assert (done["before"], done["version"], done["reason"], done["done"]) == (
+        f"{dataset.table}@{second.snapshot}", f"{dataset.table}@{first.snapshot}", "wrong prices", True,
+    )  # fmt: skip
+    assert main(["versions", dataset.table, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["version"], one["tags"], one["seen"]) for one in told["versions"]] == [
+        (done["version"], ["closed"], True), (done["before"], [], False),
+    ]  # fmt: skip
+    assert [(one["batch"], one["rows"]) for one in told["quarantined"]] == [("02", 1)]
+    assert main(["rollback-data", done["before"], "--reason", "forward"]) == MISTAKE
+    assert main(["versions", dataset.table]) == main(["rollback-data", done["version"], "--reason", "again"]) == 0
+    assert "in quarantine: batch 02, 1 rows" in capsys.readouterr().out
+
+
+def test_a_table_of_a_database_tells_of_its_one_version(in_sql, capsys):
+    in_sql.land("01", [1])
+    newest = in_sql.land("02", [2])
+    assert main(["versions", in_sql.table, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["versions"]
+    assert (told["version"], told["tags"], told["seen"]) == (f"{in_sql.table}@{newest.snapshot}", [], True)
+
+
+def test_the_operator_goes_back_and_is_finished_by_its_retry(folder, monkeypatch):
+    from types import SimpleNamespace
+
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    from xops.operators.versions import RollbackDatasetOperator
+
+    first = folder.land("01", [1])
+    folder.land("02", [2])
+    ti = SimpleNamespace(dag_id="shop", run_id="r", task_id="back", map_index=-1, try_number=1)
+    context = {"ti": ti, "outlet_events": OutletEventAccessors(), "params": {}}
+    back = RollbackDatasetOperator(task_id="back", version=first.to_json(), reason="wrong prices")
+    whole = type(folder.store).roll_back
+
+    def killed(*given):
+        whole(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(type(folder.store), "roll_back", killed)
+        back.execute(context)
+    done = back.execute(context)
+    assert (done["by"], done["done"], done["before"] != done["version"]) == ("shop/r/back", True, True)
+    assert [one.batch for one in folder.store.quarantined(folder.table)] == ["02"]
+
+
+def test_a_version_that_readers_went_back_to_does_not_expire_by_the_day_they_left_it(folder):
+    first = folder.land("01", [1])
+    folder.land("02", [2])
+    folder.store.roll_back(first)
+    folder.land("03", [3])
+    look = PrefixExpiry().look(folder.table)
+    until = {one.snapshot: one.until for one in look.versions}
+    assert len(until) == len(look.versions)
+    left = folder.versions.shown_since(folder.store.published(folder.table))
+    assert abs((until[first.snapshot] - left).total_seconds()) < 1
 
 
 def test_two_versions_of_a_prefix_are_compared_and_files_of_both_are_not_read(folder, monkeypatch):

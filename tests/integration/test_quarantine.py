@@ -28,6 +28,7 @@ def lake(request, tmp_path):
 
 
 every_kind = pytest.mark.parametrize("lake", ["Iceberg", "folder", "SQL"], indirect=True)
+versioned = pytest.mark.parametrize("lake", ["Iceberg", "folder"], indirect=True)  # an SQL table keeps its newest only
 
 
 @pytest.fixture
@@ -285,18 +286,22 @@ def test_a_suite_that_was_kept_may_have_no_code_in_it(shop):
 # Rolled back
 
 
-def test_main_goes_back_and_what_came_since_is_set_aside(shop, lake):
+@versioned
+def test_readers_go_back_and_what_came_since_is_set_aside(shop, lake):
     for batch, amount in (("01", 1.0), ("02", 2.0), ("03", 3.0)):
         shop.deliver(amount, batch=batch)
     to = lake.versions()[-3]
     again = lake.store.roll_back(to)
     assert sorted(version.rows for version in again) == [1, 1]
+    assert all(map(lake.store.source, again))
+    assert lake.published().snapshot == to.snapshot
     assert (on_main(lake), aside(lake)) == ([1.0], [2.0, 3.0])
     assert lake.store.roll_back(to) == []
     shop.release(POSITIVE)
     assert (on_main(lake), aside(lake)) == ([1.0, 2.0, 3.0], [])
 
 
+@versioned
 def test_a_publication_that_was_rolled_back_is_not_done_again_by_its_task(shop, lake):
     shop.deliver(1.0)
     first = lake.published()
@@ -310,13 +315,63 @@ def test_a_publication_that_was_rolled_back_is_not_done_again_by_its_task(shop, 
     shop.release(UNIQUE)
     shop.publish(staged, tested, on_fail="quarantine_rows")
     assert (on_main(lake), aside(lake)) == ([-3.0, 1.0, 2.0], [])
+    lake.store.roll_back(first)
+    assert (on_main(lake), aside(lake)) == ([1.0], [-3.0, 2.0])
+    with pytest.raises(AirflowFailException, match="is quarantined on branch"):
+        shop.publish(staged, tested, on_fail="quarantine_rows")
 
 
-def test_main_goes_back_only_to_what_it_stands_on(shop, lake):
+@versioned
+def test_a_delivery_that_took_the_place_of_another_is_rolled_back_to_it(shop, lake):
+    shop.deliver(1.0, 5.0)
+    first = lake.published()
+    shop.deliver(2.0, -1.0)
+    lake.store.roll_back(first)
+    assert (on_main(lake), aside(lake)) == ([1.0, 5.0], [-1.0, 2.0])
+    shop.deliver(3.0)
+    assert (on_main(lake), aside(lake)) == ([3.0], [-1.0, 2.0])
+
+
+@versioned
+def test_rows_that_a_later_batch_took_the_place_of_are_back_once_it_is_rolled_back(shop, lake):
+    upsert = {"mode": "upsert", "by": ["id"], "suite": [UNIQUE]}
+    shop.deliver(1.0, 2.0, 3.0, **upsert)
+    first = lake.published()
+    shop.deliver(9.0, batch="02", **upsert)
+    assert on_main(lake) == [2.0, 3.0, 9.0]
+    lake.store.roll_back(first)
+    assert (on_main(lake), aside(lake)) == ([1.0, 2.0, 3.0], [9.0])
+    shop.release(UNIQUE)
+    assert (on_main(lake), aside(lake)) == ([2.0, 3.0, 9.0], [])
+
+
+@versioned
+def test_readers_go_back_only_to_what_they_saw_and_was_not_rolled_back(shop, lake):
     shop.deliver(1.0)
+    first = lake.published()
     staged = DataVersion.from_json(shop.stage(2.0, batch="02"))
-    with pytest.raises(ValueError, match="main does not stand on it"):
+    with pytest.raises(ValueError, match="does not stand on it"):
         lake.store.roll_back(staged)
+    shop.deliver(3.0, batch="03")
+    third = lake.published()
+    lake.store.roll_back(first)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="does not stand on it"):
+            lake.store.roll_back(third)
+        shop.release(POSITIVE) if aside(lake) else None
+    assert (on_main(lake), aside(lake)) == ([1.0, 3.0], [])
+
+
+def test_a_table_of_a_database_keeps_no_rows_to_go_back_to_and_says_so(postgres, tmp_path):
+    lake = Lake("sql://postgres_default/shop.orders")
+    shop = Shop(tmp_path, lake.table)
+    shop.deliver(1.0)
+    first = lake.published()
+    shop.deliver(2.0, batch="02")
+    with pytest.raises(Refused, match=r"an SQL table keeps its newest version only, .* stage the earlier deliveries"):
+        lake.store.roll_back(first)
+    assert lake.store.roll_back(lake.published()) == []
+    assert (on_main(lake), aside(lake)) == ([1.0, 2.0], [])
 
 
 # In any order; with kills at any moment: test_killed_batches.py

@@ -1,4 +1,4 @@
-"""Versions of a dataset: tagged, compared, and let go of when nobody needs them any more."""
+"""Versions of a dataset: tagged, compared, gone back to, and let go of when nobody needs them any more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.dataset.versions import table_named
 from xops.core.errors import Misconfigured
-from xops.operators.base import XopsOperator
+from xops.operators.base import XopsOperator, announce, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +94,42 @@ class DiffVersionsOperator(XopsOperator):
         )
         self.log.info("%s", found)
         return found.to_json()
+
+
+class RollbackDatasetOperator(XopsOperator):
+    """Let readers see an earlier version of a dataset again, in one atomic step.
+
+    What was published since goes to quarantine, row by row, from where ReleaseQuarantineOperator publishes it again;
+    rows that it had taken the place of are back. An SQL table keeps its newest version only, and is refused.
+
+    :param version: a data version that readers saw, or its name: ``table@snapshot``, ``table@tag``, ``table@moment``
+        (templated).
+    :param reason: why, for a person; required, and kept in the record of the rollback (templated).
+    :param iceberg_conn_id: connection of the catalog.
+    :returns: the record; the version that readers see is also the ``extra`` of the events of its outlets.
+    :raises Misconfigured: when what readers see does not stand on the version.
+    """
+
+    template_fields = ("version", "reason")
+
+    def __init__(self, *, version: Any, reason: str, iceberg_conn_id: str = "iceberg_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.version = version
+        self.reason = reason
+        self.iceberg_conn_id = iceberg_conn_id
+
+    def act(self, context: Context) -> dict[str, Any]:
+        """Go back, and tell who waits for the dataset."""
+        from xops.hooks.datasets.rollbacks import roll_back
+        from xops.hooks.datasets.versions import versions_of
+
+        origin = origin_of(context)
+        by = f"{origin.dag_id}/{origin.run_id}/{origin.task_id}"
+        done = roll_back(self.version, key=origin.key, by=by, reason=self.reason, iceberg_conn_id=self.iceberg_conn_id)
+        self.log.info("%s: readers see %s again, they saw %s", done["table"], done["version"], done["before"])
+        shown = versions_of(done["table"], iceberg_conn_id=self.iceberg_conn_id).find(done["version"])
+        announce(context, self.outlets, shown.to_json())
+        return done
 
 
 class ExpireVersionsOperator(XopsOperator):

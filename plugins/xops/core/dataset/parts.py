@@ -132,9 +132,18 @@ def set_aside(parts: Sequence[Part], identity: str, name: str) -> Parts | None:
     if shown_in(parts, identity):
         raise Refused(f"{name}: it was published, and is not set aside")
     part = part_named(parts, identity)
+    if part is not None and _is_aside(parts, part):
+        return None
     if part is None or part.state in (State.REPLACED, State.DIVIDED):
         raise Misconfigured(f"{name}: this version is not staged, so there is nothing to set aside")
-    return None if part.state is State.QUARANTINED else moved(parts, [identity], State.QUARANTINED)
+    return moved(parts, [identity], State.QUARANTINED)
+
+
+def _is_aside(parts: Sequence[Part], part: Part) -> bool:
+    """Whether a part is in quarantine, or its rows are again: they were released, and the release was rolled back."""
+    if part.state is State.REPLACED:
+        return made_of(parts, part.id, State.QUARANTINED) is not None
+    return part.state is State.QUARANTINED
 
 
 def divided(parts: Sequence[Part], identity: str, name: str, passing: Part, failing: Part) -> Parts:
@@ -163,6 +172,25 @@ def moved(parts: Sequence[Part], identities: Sequence[str] | set[str], state: St
     )
 
 
+def rolled_back(parts: Sequence[Part], earlier: Sequence[Part], name: str) -> Parts:
+    """Show readers again what they saw, and put what was published since into quarantine.
+
+    :param earlier: the parts that readers saw, as they were.
+    :param name: the version, as an error names it.
+    :raises Misconfigured: when one of them was rolled back itself since: its rows are in quarantine, or were released.
+    """
+    back = {part.id for part in earlier}
+    kept = tuple(part for part in parts if part.id not in back)
+    if len(kept) + len(back) != len(parts) or not all(part.shown for part in parts if part.id in back):
+        raise Misconfigured(
+            f"{name}: what readers see does not stand on it, since it was rolled back itself; release its rows from "
+            "quarantine"
+        )
+    aside = (replace(part, state=State.QUARANTINED, shown="", shown_at="") for part in shown(kept))
+    since = {part.id: part for part in aside}
+    return (*(since.get(part.id, part) for part in kept), *earlier)
+
+
 def publishable(parts: Sequence[Part], identity: str, name: str) -> Part:
     """Give a part that may be shown to readers.
 
@@ -174,7 +202,7 @@ def publishable(parts: Sequence[Part], identity: str, name: str) -> Part:
     part = part_named(parts, identity)
     if part is None:
         raise Misconfigured(f"{name}: this version is not staged, so there is nothing to publish; stage the batch")
-    if part.state is State.QUARANTINED:
+    if _is_aside(parts, part):
         raise Refused(f"{name}: it is in quarantine, and not published")
     if part.state is State.REPLACED:
         raise Misconfigured(f"{name}: it has expired; stage the batch again")

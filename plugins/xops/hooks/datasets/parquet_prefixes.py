@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xops.core.dataset.lineage import Place, place_of
-from xops.core.dataset.parts import State, columns_of, part_named, refuse_misfit, shown
+from xops.core.dataset.parts import State, columns_of, part_named, refuse_misfit, rolled_back, shown
 from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, Unavailable, bounded
 from xops.core.evidence import digest, slug
 from xops.hooks import traced
 from xops.hooks.datasets.parquet_manifests import Manifest, Manifests, version_of
-from xops.hooks.datasets.plain import PlainDatasets
+from xops.hooks.datasets.plain import PlainDatasets, waiting_version
 from xops.hooks.datasets.rows import among
 from xops.hooks.store.objects import Objects
 
@@ -73,6 +73,26 @@ class ParquetPrefixes(PlainDatasets):
         schemas = [prefix.file(part.files[0]).schema_arrow for part in parts if part.files]
         found = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
         return pa.schema([found.field(name) for name in [*_columns(parts), BATCH] if name in found.names])
+
+    def roll_back(self, version: DataVersion) -> list[DataVersion]:
+        """Let readers see an earlier version again by one more manifest, and set aside what was published since."""
+        manifests = Prefix(version.table).manifests
+        since: list[Part] = []
+
+        def propose(now: Manifest) -> Manifest | None:
+            known = now.shows(version.snapshot)
+            if known is None:
+                raise Misconfigured(
+                    f"{version.name}: what readers see does not stand on it; see the versions there are"
+                )
+            if now.version == version.snapshot:
+                return None
+            earlier = shown(manifests.numbered(known.number).parts)
+            since[:] = [part for part in shown(now.parts) if part not in earlier]
+            return now.followed_by(parts=rolled_back(now.parts, earlier, version.name))
+
+        aside = {part.id: part for part in manifests.append(propose).parts if part.state is State.QUARANTINED}
+        return [waiting_version(version.table, aside[part.id]) for part in since if part.id in aside]
 
     def files(self, version: DataVersion) -> set[str]:
         """Give the data files of a version."""

@@ -118,7 +118,7 @@ class PlainDatasets:
             dataset.refuse_misfit(described, incoming)
             staged = dataset.keep(described, incoming)
             dataset.change(lambda parts: with_delivery(parts, staged))
-        return _waiting(table, staged)
+        return waiting_version(table, staged)
 
     @traced.publishes
     def publish(self, version: DataVersion) -> DataVersion:
@@ -148,12 +148,12 @@ class PlainDatasets:
                 done, bad = (_kept(dataset, version, whole, rows) for rows in (passing, failing))
                 both = (done, bad)
                 dataset.change(lambda parts: divided(parts, version.snapshot, version.name, *both))
-        return _waiting(version.table, done)
+        return waiting_version(version.table, done)
 
     def quarantined(self, table: str) -> list[DataVersion]:
         """Give what is in quarantine, oldest first."""
         with self.opened(table) as dataset:
-            return [_waiting(table, part) for part in dataset.parts() if part.state is State.QUARANTINED]
+            return [waiting_version(table, part) for part in dataset.parts() if part.state is State.QUARANTINED]
 
     def source(self, version: DataVersion) -> str:
         """Say where the rows of a staged or quarantined version came from; empty if unknown."""
@@ -192,6 +192,10 @@ class PlainDatasets:
                 dataset.change(propose)
             done = made_of(dataset.parts(), version.snapshot, State.PUBLISHED)
         return DataVersion(version.table, done.shown, done.batch, "", done.rows) if done else None
+
+    @abstractmethod
+    def roll_back(self, version: DataVersion) -> list[DataVersion]:
+        """Let readers see an earlier version again, and set aside what was published since."""
 
     def published(self, table: str) -> DataVersion | None:
         """Give the version that readers see, or None while nothing was published."""
@@ -236,7 +240,8 @@ def _showing(dataset: Storage, parts: Parts, part: Part, name: str) -> Parts:
     return (*others, replace(landed, shown=dataset.version((*others, landed))))
 
 
-def _waiting(table: str, part: Part) -> DataVersion:
+def waiting_version(table: str, part: Part) -> DataVersion:
+    """Give the version of a part that is staged or in quarantine."""
     return DataVersion(table, part.id, part.batch, _branch(part.state, part.batch, part.id), part.rows)
 
 

@@ -27,10 +27,10 @@ class PrefixExpiry:
         """Give the versions that readers have seen, and the deliveries that wait."""
         now = Prefix(table).manifests.newest()
         versions, holds = _waiting(now.parts)
-        until = [dt.datetime.fromisoformat(one.at) for one in now.history[1:]]
-        versions += [Shown(one.version, moment) for one, moment in zip(now.history, until, strict=False)]
+        until = [*(one.at for one in now.history[1:]), *(one.at for one in now.history[-1:])]
+        last = {one.version: moment for one, moment in zip(now.history, until, strict=True)}  # it may have come back
+        versions += [Shown(version, dt.datetime.fromisoformat(moment)) for version, moment in last.items()]
         for one in now.history[-1:]:
-            versions.append(Shown(one.version, dt.datetime.fromisoformat(one.at)))
             holds[one.version].append("readers see it")
         for tag, version in now.tags.items():
             holds[version].append(f"tag {tag}")

@@ -43,7 +43,9 @@ class PlainVersions(DatasetVersions):
 
     def tags(self, table: str) -> dict[str, DataVersion]:
         """Give a dataset's tags in alphabetical order, each with its version."""
-        tags = self._prefix(table).manifests.newest().tags
+        if not isinstance(self.lake, ParquetPrefixes):
+            return {}
+        tags = Prefix(table).manifests.newest().tags
         return {name: DataVersion(table, tags[name]) for name in sorted(tags)}
 
     def untag(self, table: str, tag: str) -> None:

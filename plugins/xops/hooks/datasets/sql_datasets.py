@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xops.core.dataset.lineage import Place
 from xops.core.dataset.parts import State, part_named, shown
 from xops.core.dataset.versions import DataVersion
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import Misconfigured, Refused, bounded
 from xops.hooks import traced
 from xops.hooks.datasets.plain import PlainDatasets
 from xops.hooks.datasets.sql_parts import SqlParts
@@ -77,6 +77,16 @@ class SqlDatasets(PlainDatasets):
         schema, rest = read_query(conn_id, query.limit(0), {}, version.name)
         list(rest)
         return schema
+
+    def roll_back(self, version: DataVersion) -> list[DataVersion]:
+        """Refuse to go back: what a batch took the place of was deleted."""
+        if self.published(version.table) != DataVersion(version.table, version.snapshot):
+            raise Refused(
+                f"{version.name}: an SQL table keeps its newest version only, so there is nothing to go back to; stage "
+                "the earlier deliveries again, each takes the place of what the table has of its batch, or restore the "
+                "database"
+            )
+        return []
 
     def versions(self, table: str) -> list[DataVersion]:
         """Give the version that readers see; earlier ones are not kept."""

@@ -125,6 +125,17 @@ class DatasetStore(Protocol):
     def place(self, table: str) -> Place:
         """Give the name by which lineage knows a dataset."""
 
+    def roll_back(self, version: DataVersion) -> list[DataVersion]:
+        """Let readers see an earlier version again, in one atomic step.
+
+        What was published since goes to quarantine: of each batch the rows that readers see of it now.
+
+        :param version: one of :meth:`versions`.
+        :returns: what was set aside; nothing when readers see the version already.
+        :raises Misconfigured: when what readers see does not stand on it.
+        :raises Refused: when the kind of dataset keeps no earlier rows.
+        """
+
     def versions(self, table: str) -> list[DataVersion]:
         """Give every version that readers see or have ever seen, oldest first; those that expired are left out."""
 

@@ -15,6 +15,7 @@ from xops.core.dataset.parts import (
     passing_of,
     publishable,
     refuse_misfit,
+    rolled_back,
     set_aside,
     shown_in,
     with_delivery,
@@ -148,3 +149,40 @@ def test_a_part_that_may_evolve_the_columns_may_add_widen_and_lack_and_not_chang
 def test_a_delivery_is_shown_in_part_when_another_part_of_it_is_published(order, state, shown):
     assert is_shown_in_part([STAGED, replace(STAGED, id="b", order=order, state=State(state))], "a") is shown
     assert not is_shown_in_part([STAGED], "z")
+
+
+SHOWN = replace(STAGED, state=State.PUBLISHED, shown="v1", shown_at="then", files=("f", "g"))
+
+
+def test_what_was_published_since_is_set_aside_and_what_it_took_the_place_of_is_shown_again():
+    later = replace(SHOWN, id="b", order=2, shown="v2")
+    cut = replace(SHOWN, id="c", batch="2013-02", files=("g",), rows=2)
+    whole = replace(cut, files=("f", "g"), rows=5)
+    waits = replace(STAGED, id="d")
+    now = (moved_away(SHOWN), cut, later, waits)
+    back = rolled_back(now, [SHOWN, whole], "t@v1")
+    assert back == (replace(later, state=State.QUARANTINED, shown="", shown_at=""), waits, SHOWN, whole)
+
+
+def moved_away(one, **more):
+    return replace(one, state=State.REPLACED, files=(), **more)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        (replace(SHOWN, state=State.QUARANTINED, shown=""),),
+        (moved_away(SHOWN, shown=""), replace(SHOWN, id="b", of=("a",))),
+        (),
+    ],
+)
+def test_readers_do_not_go_back_to_what_was_rolled_back_itself(now):
+    with pytest.raises(Misconfigured, match="t@v1: what readers see does not stand on it"):
+        rolled_back(now, [SHOWN], "t@v1")
+
+
+def test_rows_whose_release_was_rolled_back_are_in_quarantine():
+    parts = (moved_away(STAGED), replace(STAGED, id="b", of=("a",), state=State.QUARANTINED))
+    assert set_aside(parts, "a", "t@a") is None
+    with pytest.raises(Refused, match="it is in quarantine"):
+        publishable(parts, "a", "t@a")
