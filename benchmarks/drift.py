@@ -94,8 +94,8 @@ def evidently(folder: str, rows: str) -> str:
 
 def window(folder: str, rows: str) -> str:
     """Add up the kept profiles of 30 days, read from their files, and give the milliseconds of CPU."""
-    from xops.core.profile.profiles import Profile, together
-    from xops.core.strict_json import dumps
+    from xops.core.profile.binary import from_bytes, to_bytes
+    from xops.core.profile.profiles import together
     from xops.engines.duckdb_scan import DuckdbScan
 
     engine = DuckdbScan(f"{folder}/reference_{rows}.parquet", version="day")
@@ -103,12 +103,11 @@ def window(folder: str, rows: str) -> str:
     if profile is None:
         raise RuntimeError("there is no profile")
     for day in range(30):
-        (Path(folder) / f"day{day}.json").write_bytes(dumps(profile.to_json()))
+        (Path(folder) / f"day{day}.profile").write_bytes(to_bytes(profile))
     taken = []
     for _ in range(5):
         start = time.process_time()
-        days = [json.loads((Path(folder) / f"day{day}.json").read_bytes()) for day in range(30)]
-        whole = together(map(Profile.from_json, days))
+        whole = together(from_bytes((Path(folder) / f"day{day}.profile").read_bytes()) for day in range(30))
         taken.append((time.process_time() - start) * 1000)
     if whole.rows != 30 * profile.rows:
         raise RuntimeError("rows were lost")

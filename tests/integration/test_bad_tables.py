@@ -24,7 +24,7 @@ from xops.core.contract.schema_changes import judge_schema
 from xops.core.drift.judge import compare
 from xops.core.errors import Misconfigured, Unavailable, Unmeasured
 from xops.core.model.judges import judge_drift
-from xops.core.profile.profiles import Profile
+from xops.core.profile.binary import from_bytes
 from xops.core.profile.spec import Kind
 from xops.core.strict_json import dumps
 from xops.core.suite.results import judge_expectations
@@ -163,7 +163,7 @@ def outcome(check, subjects):
 def complete(objects):
     """Tell that every profile that is kept is a whole one."""
     for path in objects.paths("profiles"):
-        profile = Profile.from_json(objects.get_json(path))
+        profile = from_bytes(objects.get(path))
         assert all(one.rows == profile.rows for one in profile.columns)
         assert all(int(one.counts.sum()) + one.nulls + one.nan + one.above_all + one.below_all == one.rows
                    for one in profile.columns if one.counts.size)  # fmt: skip

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from xops.core.drift.batch_window import window
 from xops.core.errors import Unavailable
-from xops.core.profile.profiles import Profile
+from xops.core.profile.binary import from_bytes
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.store.objects import Objects
 from xops.operators.drift import DriftCheckOperator
@@ -272,7 +272,7 @@ def test_a_kill_while_profiles_are_written_leaves_only_whole_ones(tmp_path):
         time.sleep(after)
         writer.kill()
         writer.communicate()
-    written = [Profile.from_json(objects.get_json(path)) for path in objects.paths("profiles/")]
+    written = [from_bytes(objects.get(path)) for path in objects.paths("profiles/")]
     assert len(written) >= 3
     assert {profile.rows for profile in written} == {3000}
     assert {len(profile.columns) for profile in written} == {30}

@@ -21,7 +21,7 @@ from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Unavailable
 from xops.core.evidence import Evidence, Origin
 from xops.core.model.promotion import champion
-from xops.core.profile.profiles import Profile, together
+from xops.core.profile.profiles import together
 from xops.core.verdict import Finding, Outcome, Verdict
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.models import mlflow_connection
@@ -29,6 +29,7 @@ from xops.hooks.models.promotion_log import PromotionLog
 from xops.hooks.models.retrain_requests import RetrainRequests
 from xops.hooks.store.evidence import EvidenceStore
 from xops.hooks.store.objects import Objects
+from xops.hooks.store.profiles import ProfileStore
 from xops.operators.base import CheckOperator, Judged, origin_of
 from xops.operators.datasets import DataTestOperator, PublishDataOperator, StageDataOperator
 from xops.operators.drift import DriftCheckOperator
@@ -285,10 +286,10 @@ def test_a_data_test_keeps_the_profile_of_the_rows_that_it_read(run, staged, lan
     second = run(StageDataOperator(task_id="stage", source=landing(rows=3), table=FLIGHTS, batch="2013-02"))
     for version in (staged, second):
         run(DataTestOperator(task_id="test", version=version, suite=suite_at(*SUITE), profile=True))
-    objects, kept = Objects.configured(), []
+    store, kept = ProfileStore(Objects.configured()), []
     for batch in ("2013-01", "2013-02"):
         (evidence,) = EvidenceStore().about("data_test", FLIGHTS, batch)
-        kept.append(Profile.from_json(objects.get_json(f"profiles/{evidence.verdict.facts['profile']}.json")))
+        kept.append(store.get(evidence.verdict.facts["profile"]))
     assert [profile.rows for profile in kept] == [8, 3]
     assert together(kept).column("distance").high == 7
 

@@ -13,10 +13,10 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from xops.core.errors import Misconfigured, Unavailable
-from xops.core.profile.profiles import Profile
 from xops.core.verdict import Verdict
 from xops.hooks.sql.tables import SqlTablesHook
 from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.profiles import ProfileStore
 from xops.operators.datasets import DataTestOperator
 
 pytestmark = pytest.mark.integration
@@ -204,8 +204,8 @@ def test_the_profile_is_made_by_the_same_select_and_profiles_of_a_table_add_up(d
     database.execute("INSERT INTO shop.orders VALUES (4, 12.5, 'SE')")
     database.execute("ALTER TABLE shop.orders ADD COLUMN late boolean")
     made.append(test_table(profile=True)[0].facts)
-    objects = EvidenceStore().objects
-    first, second = (Profile.from_json(objects.get_json(f"profiles/{facts['profile']}.json")) for facts in made)
+    store = ProfileStore(EvidenceStore().objects)
+    first, second = (store.get(facts["profile"]) for facts in made)
     assert (first + second).rows == 7
     assert [facts["not_profiled"] for facts in made] == [[], ["late"]]
 

@@ -10,9 +10,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from xops.core.profile.profiles import Profile
 from xops.engines.duckdb_scan import DuckdbScan
 from xops.hooks.store.evidence import EvidenceStore
+from xops.hooks.store.profiles import ProfileStore
 
 pytestmark = pytest.mark.integration
 
@@ -69,10 +69,7 @@ def test_a_warehouse_that_is_as_expected_is_announced_and_then_scanned_once_a_ru
     suite = json.loads((DATA.parent / "suites" / "flights.json").read_text())
     assert len(second.verdict.findings) == len(suite["expectations"])
     rows = month("flights")
-    (here, _) = (
-        Profile.from_json(store.objects.get_json(f"profiles/{found.verdict.facts['profile']}.json"))
-        for found in (first, second)
-    )
+    (here, _) = (ProfileStore(store.objects).get(found.verdict.facts["profile"]) for found in (first, second))
     there = DuckdbScan(rows, version="v")
     for ours, theirs in zip(here.columns, there.scan(profile=there.spec()).profile.columns, strict=True):
         assert (ours.spec.name, ours.nulls, ours.low, ours.high) == (

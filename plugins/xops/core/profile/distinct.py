@@ -46,11 +46,14 @@ def packed(bitmaps: NDArray[np.bool_]) -> bytes:
     return np.packbits(bitmaps).tobytes()
 
 
-def union(first: bytes | None, second: bytes | None) -> bytes | None:
-    """Give the sketch of two sets together; None where either was not sketched."""
-    if first is None or second is None:
-        return None
-    return (int.from_bytes(first, "big") | int.from_bytes(second, "big")).to_bytes(len(first), "big")
+def union(sketches: Sequence[bytes | None]) -> bytes | None:
+    """Give the sketch of all sets together, of one or more; None where one was not sketched."""
+    whole, size = 0, 0
+    for sketch in sketches:
+        if sketch is None:
+            return None
+        whole, size = whole | int.from_bytes(sketch, "big"), len(sketch)
+    return whole.to_bytes(size, "big")
 
 
 def estimate(sketch: bytes) -> float:

@@ -33,10 +33,7 @@ def merged(profiles: Sequence[Profile], spec: ProfileSpec) -> Profile:
 def _together(name: str, parts: Sequence[ColumnProfile | None], rows: int) -> ColumnProfile:
     there = [part for part in parts if part is not None]
     if len(there) == len(parts) and all(part.spec == there[0].spec for part in there):
-        whole = there[0]
-        for part in there[1:]:
-            whole += part
-        return whole
+        return ColumnProfile.sum(there)
     types = dict.fromkeys("missing" if part is None else part.spec.type for part in parts)
     nulls = rows - sum(part.rows - part.nulls for part in there)
     return ColumnProfile(ColumnSpec(name, bounded(", then ".join(types), 200)), rows, nulls)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,11 @@ from xops.core.strict_json import plain
 
 Counts = NDArray[np.int64]
 Sums = NDArray[np.float64]
-_COUNTS = ("counts", "at_edges", "near")
-_SUMS = ("sums", "near_sums")
-_PACKED = (*_COUNTS, *_SUMS, "sketch")
+COUNTS = ("counts", "at_edges", "near")
+SUMS = ("sums", "near_sums")
+WHOLE = ("rows", "nulls", "nan", "above_all", "below_all")
+MOMENTS = ("first", "second", "beyond")
+_PACKED = (*COUNTS, *SUMS, "sketch")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +69,12 @@ class ColumnProfile:
     near_sums: Sums = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        for name in (*_COUNTS, *_SUMS):
-            array = np.array(getattr(self, name), np.int64 if name in _COUNTS else np.float64)
-            array.setflags(write=False)
+        for name in (*COUNTS, *SUMS):
+            given = getattr(self, name)
+            array = np.asarray(given, np.int64 if name in COUNTS else np.float64)
+            if array.flags.writeable:
+                array = array.copy() if array is given else array
+                array.setflags(write=False)
             object.__setattr__(self, name, array)
 
     @property
@@ -144,39 +148,38 @@ class ColumnProfile:
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
         """Give the profile of both sets of rows together."""
-        if self.spec != other.spec:
-            raise Misconfigured(f"column {self.spec.name}: profiles by different bins do not add up; pin one reference")
-        return ColumnProfile(
-            self.spec,
-            self.rows + other.rows,
-            self.nulls + other.nulls,
-            self.counts + other.counts,
-            self.nan + other.nan,
-            self.above_all + other.above_all,
-            self.below_all + other.below_all,
-            min((low for low in (self.low, other.low) if low is not None), default=None),
-            max((high for high in (self.high, other.high) if high is not None), default=None),
-            self.first + other.first,
-            self.second + other.second,
-            self.beyond + other.beyond,
-            self.at_edges + other.at_edges,
-            distinct.union(self.sketch, other.sketch),
-            self.sums + other.sums,
-            self.near + other.near,
-            self.near_sums + other.near_sums,
+        return ColumnProfile.sum([self, other])
+
+    @classmethod
+    def sum(cls, parts: Sequence[ColumnProfile]) -> ColumnProfile:
+        """Give the profile of all sets of rows together; of one or more.
+
+        :raises Misconfigured: when they were counted by different bins.
+        """
+        spec = parts[0].spec
+        if any(part.spec != spec for part in parts):
+            raise Misconfigured(f"column {spec.name}: profiles by different bins do not add up; pin one reference")
+        totals: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in (*WHOLE, *MOMENTS)}
+        totals |= {name: _total([getattr(part, name) for part in parts]) for name in (*COUNTS, *SUMS)}
+        return cls(
+            spec,
+            low=min((part.low for part in parts if part.low is not None), default=None),
+            high=max((part.high for part in parts if part.high is not None), default=None),
+            sketch=distinct.union([part.sketch for part in parts]),
+            **totals,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain strict JSON, without its spec."""
         given = {name: plain(getattr(self, name)) for name in self.__slots__ if name not in ("spec", *_PACKED)}
-        arrays = {name: _pack(getattr(self, name).astype(_type(name)).tobytes()) for name in (*_COUNTS, *_SUMS)}
+        arrays = {name: _pack(getattr(self, name).astype(_type(name)).tobytes()) for name in (*COUNTS, *SUMS)}
         return given | arrays | {"sketch": None if self.sketch is None else _pack(self.sketch)}
 
     @classmethod
     def from_json(cls, spec: ColumnSpec, document: Mapping[str, Any]) -> ColumnProfile:
         """Read what :meth:`to_json` wrote."""
-        sums = {name: float(document[name]) for name in ("first", "second", "beyond")}
-        arrays = {name: np.frombuffer(_unpack(document[name]), _type(name)) for name in (*_COUNTS, *_SUMS)}
+        sums = {name: float(document[name]) for name in MOMENTS}
+        arrays = {name: np.frombuffer(_unpack(document[name]), _type(name)) for name in (*COUNTS, *SUMS)}
         sketch = None if document["sketch"] is None else _unpack(document["sketch"])
         return cls(spec, **{**document, **sums, **arrays, "sketch": sketch})
 
@@ -210,13 +213,7 @@ class Profile:
 
         :raises Misconfigured: when they were counted in different ways.
         """
-        if self.spec != other.spec:
-            raise Misconfigured(
-                f"profiles of {self.versions[0]} and {other.versions[0]} were counted by different bins or columns; "
-                "pin one reference for both"
-            )
-        columns = tuple(first + second for first, second in zip(self.columns, other.columns, strict=True))
-        return Profile(tuple(sorted(self.versions + other.versions)), self.spec, self.rows + other.rows, columns)
+        return together([self, other])
 
     def __eq__(self, other: object) -> bool:
         """Tell whether everything that is known is the same."""
@@ -249,7 +246,7 @@ class Profile:
 
 
 def _type(name: str) -> str:
-    return "<i8" if name in _COUNTS else "<f8"
+    return "<i8" if name in COUNTS else "<f8"
 
 
 def _pack(content: bytes) -> str:
@@ -273,4 +270,23 @@ def together(profiles: Iterable[Profile]) -> Profile:
     given = list(profiles)
     if not given:
         raise Misconfigured("a window needs at least one profile, there are none")
-    return reduce(Profile.__add__, given)
+    spec = given[0].spec
+    for profile in given:
+        if profile.spec != spec:
+            raise Misconfigured(
+                f"profiles of {given[0].versions[0]} and {profile.versions[0]} were counted by different bins or "
+                "columns; pin one reference for both"
+            )
+    versions = sorted(version for profile in given for version in profile.versions)
+    columns = zip(*(profile.columns for profile in given), strict=True)
+    return Profile(
+        tuple(versions), spec, sum(profile.rows for profile in given), tuple(map(ColumnProfile.sum, columns))
+    )
+
+
+def _total(arrays: Sequence[Counts | Sums]) -> Counts | Sums:
+    total = arrays[0].copy()
+    for array in arrays[1:]:
+        total += array
+    total.setflags(write=False)
+    return total

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from xops.core.dataset.writes import BATCH
 from xops.core.evidence import digest
+from xops.core.profile.binary import from_bytes, to_bytes
 from xops.core.profile.merging import merged, outgrown
-from xops.core.profile.profiles import Profile, profile_digest
+from xops.core.profile.profiles import profile_digest
 from xops.core.profile.spec import ProfileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from xops.core.dataset.versions import DataVersion
+    from xops.core.profile.profiles import Profile
     from xops.engines.sources import Rows
     from xops.hooks.iceberg.tables import IcebergHook
     from xops.hooks.store.objects import Objects
@@ -100,8 +102,13 @@ class ProfileStore:
 
     def keep(self, profile: Profile) -> str:
         """Keep a profile that came of a scan, and give its digest."""
-        self.objects.put_json(f"profiles/{profile.digest}.json", profile.to_json())
+        self.objects.put(_path(profile.digest), to_bytes(profile))
         return profile.digest
+
+    def get(self, name: str) -> Profile | None:
+        """Give the profile of a name, usually its digest, or None when it is not kept."""
+        content = self.objects.get(_path(name))
+        return None if content is None else from_bytes(content)
 
     def of(self, lake: IcebergHook, side: Side, columns: Sequence[str]) -> Profile:
         """Give the profile of a side that decides its bins itself.
@@ -143,13 +150,13 @@ class ProfileStore:
 
         :param manifest: the digest of its files.
         """
-        path = f"profiles/learned/{manifest}.json"
-        document = self.objects.get_json(path)
-        if document is not None:
-            return Profile.from_json(document)
+        name = f"learned/{manifest}"
+        there = self.get(name)
+        if there is not None:
+            return there
         found = read()
         if found is not None:
-            self.objects.put_json(path, found.to_json())
+            self.objects.put(_path(name), to_bytes(found))
         return found
 
     def both(
@@ -197,13 +204,16 @@ class ProfileStore:
         return self.pinned(f"{side.version.table} {digest(types)}", profiler(), decide, anew=anew)
 
     def _kept(self, name: str, scanned: Callable[[], Profile]) -> Profile:
-        path = f"profiles/{name}.json"
-        document = self.objects.get_json(path)
-        if document is not None:
-            return Profile.from_json(document)
+        there = self.get(name)
+        if there is not None:
+            return there
         profile = scanned()
-        self.objects.put_json(path, profile.to_json())
+        self.objects.put(_path(name), to_bytes(profile))
         return profile
+
+
+def _path(name: str) -> str:
+    return f"profiles/{name}.profile"
 
 
 def _profile(found: Profile | None) -> Profile:

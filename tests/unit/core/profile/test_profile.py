@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from xops.core.errors import Misconfigured
 from xops.core.profile import distinct
+from xops.core.profile.binary import from_bytes, to_bytes
 from xops.core.profile.profiles import ColumnProfile, Profile, profile_digest, together
 from xops.core.profile.spec import (
     BINS,
@@ -109,10 +111,33 @@ def test_profiles_add_up_in_any_order(first, second, third):
 
 @settings(max_examples=30, deadline=None)
 @given(PROFILES)
-def test_a_profile_survives_strict_json(given_profile):
-    again = Profile.from_json(json.loads(dumps(given_profile.to_json())))
-    assert again == given_profile
-    assert hash(again) == hash(given_profile)
+def test_a_profile_survives_strict_json_and_bytes(given_profile):
+    for again in (
+        Profile.from_json(json.loads(dumps(given_profile.to_json()))),
+        from_bytes(to_bytes(given_profile)),
+    ):
+        assert again == given_profile
+        assert hash(again) == hash(given_profile)
+
+
+def test_bytes_keep_sketches_and_sums_that_no_double_holds():
+    column = replace(of_numbers([1.0, 2.0], sketch=sketch_of(range(9))), first=math.inf, second=math.nan)
+    kept = Profile(("a",), ProfileSpec((DELAY, ORIGIN)), 2, (column, of_categories([], nulls=2)))
+    again = from_bytes(to_bytes(kept))
+    assert again == kept
+    assert [column.sketch for column in again.columns] == [column.sketch, None]
+    assert to_bytes(again) == to_bytes(kept)
+    with pytest.raises(ValueError, match="read-only"):
+        again.columns[0].counts[0] = 1
+
+
+@pytest.mark.parametrize("part", [slice(0), slice(40), slice(-1), slice(1, None)])
+def test_bytes_that_are_not_a_whole_profile_are_refused(part):
+    whole = to_bytes(profile([1.0], ["JFK"]))
+    with pytest.raises(Misconfigured, match="a kept profile was wanted"):
+        from_bytes(whole[part])
+    with pytest.raises(Misconfigured, match="bytes are none"):
+        from_bytes(whole + b"\0")
 
 
 @given(st.lists(st.floats(-50, 150), min_size=1), st.lists(st.floats(-50, 150), min_size=1))
@@ -172,11 +197,13 @@ def test_a_column_takes_at_most_64_kib_whatever_the_data():
     most = np.full(text.slots, 10**12)
     column = ColumnProfile(text, 10**15, 0, most, sketch=sketch_of(range(9)))
     assert len(dumps(column.to_json())) + len(dumps(ProfileSpec((text,)).to_json())) <= 65_536
+    assert len(to_bytes(Profile(("a",), ProfileSpec((text,)), 10**15, (column,)))) <= 65_536
     random = np.random.default_rng(0)
     counts, near = (random.integers(0, 10**9, size) for size in (DELAY.slots, 2 * CELLS))
     sums = {"sums": random.random(BINS), "near_sums": random.random(2 * CELLS)}
     line = ColumnProfile(DELAY, 10**15, 0, counts, sketch=sketch_of(range(60_000)), near=near, **sums)
     assert len(dumps(line.to_json())) <= 65_536
+    assert len(to_bytes(Profile(("a",), ProfileSpec((DELAY,)), 10**15, (line,)))) <= 65_536
     assert "x" * 100_000 not in text.names
 
 
@@ -287,8 +314,8 @@ def test_a_null_is_not_a_value_of_the_sketch():
 
 def test_sketches_are_united_and_unknown_where_one_is_not_there():
     first, second = sketch_of(range(1000)), sketch_of(range(500, 1500))
-    assert distinct.union(first, second) == sketch_of(range(1500))
-    assert distinct.union(first, None) is distinct.union(None, first) is None
+    assert distinct.union([first, second]) == sketch_of(range(1500))
+    assert distinct.union([first, None]) is distinct.union([None, first]) is None
     assert distinct.estimate(sketch_of([])) == pytest.approx(0, abs=1e-9)
     missing = distinct.nothing()
     distinct.mark_missing(missing)
