@@ -5,10 +5,12 @@ import dataclasses
 import json
 import os
 import sqlite3
+import time
 from collections import Counter
 
 import pyarrow as pa
 import pytest
+from pyiceberg.expressions.visitors import _ManifestEvalVisitor
 
 from xops.core.errors import Misconfigured, Unavailable
 from xops.hooks.iceberg.commits import OneStep
@@ -114,6 +116,16 @@ def test_a_batch_delivered_again_takes_the_place_of_the_former(lake):
     lake.publish(corrected)
     assert on_main(lake) == {"2013-01": 4}
     assert set(lake.rows(lake.published(TABLE))["distance"].to_pylist()) == {9.0}
+
+
+def test_a_batch_among_many_is_delivered_again_while_threads_take_turns_at_the_manifests(lake, monkeypatch):
+    equal = _ManifestEvalVisitor.visit_equal
+    batches = [f"{number:02}" for number in range(6)]
+    for batch in batches:
+        published(lake, 1, batch)
+    monkeypatch.setattr(_ManifestEvalVisitor, "visit_equal", lambda *of, **by: time.sleep(0.001) or equal(*of, **by))
+    published(lake, 2, "03")
+    assert on_main(lake) == dict.fromkeys(batches, 1) | {"03": 2}
 
 
 def test_two_batches_staged_from_the_same_main_both_land(lake):

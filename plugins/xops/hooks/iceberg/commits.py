@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Transaction
@@ -16,10 +16,10 @@ from pyiceberg.table.update import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
-    from pyiceberg.manifest import DataFile
+    from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
     from pyiceberg.table.metadata import TableMetadata
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 class Overtaken(Exception):
     """Another commit came first; nothing of this one is true."""
+
+
+def _one_for_each_manifest(evaluator: Callable[[int], Callable[[ManifestFile], bool]]) -> Any:
+    """Let no two threads share an evaluator: pyiceberg's remembers the manifest that it is looking at.
+
+    Its threads share one nevertheless when files are removed, and then miss the manifest that holds a file.
+    """
+    return lambda spec: lambda manifest: evaluator(spec)(manifest)  # noqa: PLW0108 - a new one for each
 
 
 class OneStep(Transaction):
@@ -76,6 +84,7 @@ class OneStep(Transaction):
         self.point(branch, parent)
         update = self.update_snapshot(dict(summary), branch=branch)
         with update.overwrite() if removed else update.fast_append() as producer:
+            producer._build_manifest_evaluator = _one_for_each_manifest(producer._build_manifest_evaluator)  # noqa: SLF001
             for file in added:
                 producer.append_data_file(file)
             for file in removed:
