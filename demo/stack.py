@@ -103,6 +103,7 @@ class Stack:
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONWARNINGS": "ignore",
             "NO_COLOR": "1",
+            "SPT_NOENV": "1",  # let no process name itself where its environment stands: the watchdog reads that
             MARK: self._mark,
         }
 

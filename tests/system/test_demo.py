@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,15 +19,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def descendants(folder):
-    """Give the living processes that the demo in ``folder`` started, whoever their parent is now."""
+    """Give the living processes that work in the demo's ``folder``, whoever their parent and whatever their name is."""
     found = []
     for process in psutil.process_iter():
-        try:
-            if process.environ().get("XOPS_LANDING", "").startswith(str(folder)):
+        with contextlib.suppress(psutil.Error, OSError):
+            if Path(process.cwd()).is_relative_to(folder):
                 found.append(process)
-        except (psutil.Error, OSError):
-            continue
     return found
+
+
+def names(folder):
+    """Give what Airflow's processes call themselves once they are at work."""
+    for process in descendants(folder):
+        with contextlib.suppress(psutil.Error):
+            yield " ".join(process.cmdline())
 
 
 def eventually(condition, seconds):
@@ -42,8 +48,7 @@ def test_nothing_is_left_running_after_the_demo_is_ended_by(how, tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "demo", "--folder", str(tmp_path)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
     ) as demo:
-        # airflow standalone has started its own children by then
-        started = eventually(lambda: len(descendants(tmp_path)) >= 5, 90)
+        started = eventually(lambda: any("airflow api_server" in name for name in names(tmp_path)), 120)
         demo.send_signal(how)
         demo.wait(timeout=60)
     assert started
