@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from xops.core.errors import Unavailable
-from xops.core.model.sweep import Trial
+from xops.core.model.sweep import State, Trial
 from xops.hooks import settings
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.models.champions import load_version
@@ -395,6 +395,27 @@ def test_a_trial_whose_task_was_lost_is_failed_when_the_choice_is_made(mlflow, l
     assert evidence["verdict"]["outcome"] == "warn"
     assert evidence["verdict"]["findings"][0]["reason"].endswith("trial 1: its task ended before it did")
     assert [trial.state.name for trial in study_of(sweep)] == ["COMPLETE", "FAIL"]
+
+
+def test_a_trial_may_end_in_an_orphan_between_two_calls_of_its_retry(mlflow, learning, model, monkeypatch):
+    plan = run(PlanSweepOperator(
+        task_id="plan", model=model, train=FIT, metric="log_loss", folds=2, space=SPACE, trials=1, **learning
+    ))  # fmt: skip
+    sweep = Sweeps().planned(plan[0]["sweep"])
+    retry, orphan = Study(sweep), Study(sweep)
+    retry.params(0)
+    find = Study._find
+
+    def found_as_the_orphan_ends_it(study, number):
+        there = find(study, number)
+        if study is retry:
+            orphan.tell(number, State.COMPLETE, 0.5)
+        return there
+
+    monkeypatch.setattr(Study, "_find", found_as_the_orphan_ends_it)
+    assert retry.give_up(0, (0.4, 0.6)) is False
+    retry.tell(0, State.COMPLETE, 0.6)
+    assert [trial.value for trial in study_of(sweep)] == [0.5]
 
 
 def test_a_sweep_that_nobody_chose_from_is_ended_by_the_janitor(mlflow, learning, model):

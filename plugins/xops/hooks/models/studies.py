@@ -18,6 +18,7 @@ from xops.hooks.store.once import first_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     import optuna
 
@@ -73,9 +74,11 @@ class Study:
             if there is None or there.state is not optuna.trial.TrialState.RUNNING:
                 return False
             trial = optuna.trial.Trial(self._study, there._trial_id)  # noqa: SLF001 - ask() would take another
-            for step in range(len(there.intermediate_values), len(scores)):
-                trial.report(sum(scores[: step + 1]) / (step + 1), step)
-            return trial.should_prune()
+            with self._unless_ended():
+                for step in range(len(there.intermediate_values), len(scores)):
+                    trial.report(sum(scores[: step + 1]) / (step + 1), step)
+                return trial.should_prune()
+        return False
 
     def tell(self, number: int, state: State, score: float | None = None) -> None:
         """Say how a trial ended; said twice it does no harm."""
@@ -83,15 +86,24 @@ class Study:
             states = {State.PRUNED: optuna.trial.TrialState.PRUNED, State.FAILED: optuna.trial.TrialState.FAIL}
             there = self._find(number)
             if there is not None:
-                self._study.tell(
-                    there.number, None if state in states else score, state=states.get(state), skip_if_finished=True
-                )
+                with self._unless_ended():
+                    self._study.tell(
+                        there.number, None if state in states else score, state=states.get(state), skip_if_finished=True
+                    )
 
     def close(self) -> None:
         """Let the trials that nobody ended fail: those of killed tasks."""
         with self._answering() as optuna:
             for trial in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-                self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+                with self._unless_ended():
+                    self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+    @staticmethod
+    def _unless_ended() -> AbstractContextManager[None]:
+        """Leave a trial as it is that another task ended meanwhile: an orphan beside its retry."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        return contextlib.suppress(UpdateFinishedTrialError)
 
     @cached_property
     def _distributions(self) -> dict[str, Any]:
