@@ -3,19 +3,24 @@
 import datetime as dt
 import decimal
 import importlib.util
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 import sqlglot
 
+from xops.core.drift.judge import compare
 from xops.core.errors import Misconfigured
 from xops.core.suite.plan import Kind
+from xops.engines.duckdb_scan import DuckdbScan, profiler
 from xops.engines.sql.columns import described, describing
 from xops.engines.sql.dialect import DIALECTS, Dialect, dialect_of
+from xops.engines.sql.scan import SqlScan
 from xops.engines.sql.statement import table_of
 
 pytestmark = pytest.mark.integration
@@ -33,6 +38,13 @@ def test_a_dialect_is_asked_what_was_reviewed(name):
 
 
 @pytest.mark.parametrize("name", DIALECTS)
+def test_a_profile_is_asked_for_as_was_reviewed_and_reads_back(name):
+    kept = (CASES / f"profile_{name}.sql").read_text()
+    assert recorded.shown_profile(name) == kept
+    assert sqlglot.parse_one(kept, read=DIALECTS[name].name).sql(DIALECTS[name].name, pretty=True) + "\n" == kept
+
+
+@pytest.mark.parametrize("name", [*DIALECTS, *(f"profile_{name}" for name in DIALECTS)])
 def test_the_table_is_read_once(name):
     assert len(re.findall(r"Orders ", (CASES / f"{name}.sql").read_text())) == 1
 
@@ -78,6 +90,99 @@ def test_every_dialect_finds_what_duckdb_finds(name, measured):
     plain = [getattr(value, "expected", value) for value in there]
     assert here == plain
     assert len(set(map(str, plain))) > 10
+
+
+@pytest.fixture(scope="module")
+def timed():
+    """Give a table with every type, and what answers statements about it in a dialect by DuckDB."""
+    with duckdb.connect() as connection:
+        connection.execute("SET timezone = 'UTC'")
+        connection.execute("CREATE SCHEMA shop")
+        names = [column.name.replace('"', '""') for column in recorded.WITH_TIMES]
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, recorded.TYPES, strict=True))
+        connection.execute(f'CREATE TABLE shop."Orders ""2026""" ({columns})')
+        for function in ("FARM_FINGERPRINT", "M_D5_NUMBER_LOWER64", "XXHASH64"):
+            connection.execute(f"CREATE MACRO {function}(x) AS CAST(hash(x) >> 1 AS BIGINT) - 4611686018427387904")
+        connection.execute("CREATE MACRO FROM_BIG_ENDIAN_64(x) AS x")
+        connection.execute("CREATE MACRO BITWISE_LEFT_SHIFT(x, n) AS x << n")
+        connection.execute("CREATE MACRO BITWISE_RIGHT_SHIFT(x, n) AS x >> n")
+
+        def answering(dialect):
+            def answer(statement):
+                back = sqlglot.transpile(statement, read=dialect.name, write="duckdb")[0]
+                return connection.execute(back.replace("XXHASH64(ENCODE(", "XXHASH64((")).fetchall()
+
+            return answer
+
+        yield connection, answering
+
+
+def scan_of(name, answering):
+    return SqlScan(recorded.Asked(DIALECTS[name], answering(DIALECTS[name])), recorded.TABLE, version="v")
+
+
+def fill(connection, rows):
+    top = recorded.spec("").columns[1].grid.top
+    odd = [top, 1.5, -0.0, 0.0, math.nan, None, 9e9, math.inf, -math.inf, 2.0]
+    texts = ["it's", "a\\b", "AB1", "a", None]
+    connection.execute('DELETE FROM shop."Orders ""2026"""')
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    for n in range(rows):
+        connection.execute(
+            'INSERT INTO shop."Orders ""2026""" VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+            [n % 7 or None, odd[n % 10], texts[n % 5], decimal.Decimal(n) / 4, moment.date() + dt.timedelta(n),
+             [True, False, None][n % 3], moment.replace(tzinfo=None, microsecond=n), moment + dt.timedelta(seconds=n)],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [40, 0])
+@pytest.mark.parametrize("name", [name for name in DIALECTS if name != "postgresql"])
+def test_every_dialect_counts_what_a_scan_of_the_rows_counts(name, rows, timed):
+    connection, answering = timed
+    fill(connection, rows)
+    scan = scan_of(name, answering)
+    found = scan.scan({"sum": "sum(c0)"}, recorded.spec(scan.profiler))
+    rows_there = connection.sql('FROM shop."Orders ""2026"""').to_arrow_table()
+    theirs = DuckdbScan(rows_there, version="v").scan(profile=recorded.spec(profiler())).profile
+    assert found.values["sum"] == connection.execute('SELECT sum(id) FROM shop."Orders ""2026"""').fetchone()[0]
+    assert found.profile.rows == rows
+    for mine, other in zip(found.profile.columns, theirs.columns, strict=True):
+        named = len(mine.spec.names) or None
+        assert np.array_equal(mine.counts[:named], other.counts[:named])
+        assert mine.counts.sum() == other.counts.sum()
+        assert np.array_equal(mine.at_edges, other.at_edges)
+        for what in ("rows", "nulls", "nan", "above_all", "below_all", "low", "high"):
+            assert getattr(mine, what) == getattr(other, what), (mine.spec.name, what)
+        for what in ("first", "second", "beyond"):
+            assert getattr(mine, what) == pytest.approx(getattr(other, what)), (mine.spec.name, what)
+        assert (mine.distinct is None) == (other.distinct is None)
+        assert mine.distinct == pytest.approx(other.distinct, abs=2)
+
+
+@pytest.mark.parametrize("name", [name for name in DIALECTS if name != "postgresql"])
+def test_every_dialect_decides_the_bins_that_a_scan_of_the_rows_decides(name, timed):
+    connection, answering = timed
+    fill(connection, 40)
+    scan = scan_of(name, answering)
+    there = DuckdbScan(connection.sql('FROM shop."Orders ""2026"""').to_arrow_table(), version="v").spec()
+    for mine, other in zip(scan.spec().columns, there.columns, strict=True):
+        assert (mine.name, mine.type, mine.names) == (other.name, other.type, other.names)
+        assert (mine.grid and (mine.grid.low, mine.grid.step)) == (other.grid and (other.grid.low, other.grid.step))
+
+
+def test_profiles_of_two_states_of_a_table_add_up_and_those_of_another_database_are_refused(timed):
+    connection, answering = timed
+    scan, other = (scan_of(name, answering) for name in ("trino", "spark"))
+    fill(connection, 40)
+    spec = scan.spec()
+    made = scan.scan(profile=spec).profile
+    whole = made + made
+    assert (whole.rows, whole.column("day").distinct, whole.column("s").distinct) == (80, 40, made.column("s").distinct)
+    found = compare(made, whole, [column.name for column in recorded.WITH_TIMES]).found
+    assert len(found) == len(recorded.WITH_TIMES)
+    assert all(distance < limit for _, distance, limit in found.values())
+    with pytest.raises(Misconfigured, match=r"made by profiler .*trino.*, here counts .*spark"):
+        other.scan(profile=spec)
 
 
 def test_a_database_whose_sql_is_not_made_is_named():

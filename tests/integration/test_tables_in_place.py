@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from xops.core.errors import Misconfigured, Unavailable
+from xops.core.errors import Unavailable
 from xops.core.verdict import Verdict
 from xops.hooks.sql.tables import SqlTablesHook
 from xops.hooks.store.evidence import EvidenceStore
@@ -263,12 +263,3 @@ def test_a_driver_that_is_missing_is_named_with_its_extra(postgres, test_table, 
 def test_bounds_that_are_none_are_refused(database, test_table, wrong):
     with pytest.raises(AirflowFailException, match="wanted"):
         test_table(**wrong)
-
-
-def test_profiles_are_refused_where_they_cannot_be_made():
-    from xops.engines.sql.dialect import DIALECTS
-    from xops.engines.sql.scan import SqlScan
-
-    session = SimpleNamespace(dialect=DIALECTS["trino"], fetch=lambda _: [("id", "bigint")])
-    with pytest.raises(Misconfigured, match="profiles of tables are made in PostgreSQL only, this is trino"):
-        SqlScan(session, "shop.orders", version="v").spec()

@@ -12,6 +12,10 @@ from xops.core.suite.plan import Column, Kind
 if TYPE_CHECKING:
     from sqlglot import exp
 
+_SPARK_MOMENTS = (
+    "TIMESTAMPDIFF(MICROSECOND, CAST('1970-01-01 00:00:00' AS TIMESTAMP_NTZ), {r})",
+    "UNIX_MICROS({r})",
+)
 _EXOTIC = 1e140  # the square of a number beyond it may be past the greatest double
 
 
@@ -24,7 +28,8 @@ class Dialect:
     :param nan_equals: whether NaN = NaN.
     :param wide: the type that holds any sum of integers; empty where the sum itself does.
     :param groups_floats: whether rows may be partitioned by a double.
-    :param profiles: whether profiles can be made.
+    :param hashed: 64 bits of a text {v}, the same in every release; empty where profiles are made in another way.
+    :param moments: microseconds since 1970 of a timestamp {r}: without a zone, and with one.
     """
 
     name: str
@@ -32,16 +37,38 @@ class Dialect:
     nan_equals: bool = True
     wide: str = ""
     groups_floats: bool = True
-    profiles: bool = False
+    hashed: str = ""
+    moments: tuple[str, str] = ("epoch_us({r})", "epoch_us({r})")
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "postgresql": Dialect("postgres", end_of_text="$", profiles=True),
-    "snowflake": Dialect("snowflake", end_of_text=None),
-    "bigquery": Dialect("bigquery", nan_equals=False, wide="BIGNUMERIC", groups_floats=False),
-    "trino": Dialect("trino", nan_equals=False, wide="DECIMAL(38, 0)"),
-    "spark": Dialect("spark", wide="DECIMAL(38, 0)"),
-    "databricks": Dialect("databricks", wide="DECIMAL(38, 0)"),
+    "postgresql": Dialect("postgres", end_of_text="$"),
+    "snowflake": Dialect(
+        "snowflake",
+        end_of_text=None,
+        hashed="MD5_NUMBER_LOWER64({v})",
+        moments=(
+            "DATEDIFF(MICROSECOND, CAST('1970-01-01' AS TIMESTAMP_NTZ), {r})",
+            "DATEDIFF(MICROSECOND, CAST('1970-01-01 00:00:00+00:00' AS TIMESTAMP_TZ), {r})",
+        ),
+    ),
+    "bigquery": Dialect(
+        "bigquery",
+        nan_equals=False,
+        wide="BIGNUMERIC",
+        groups_floats=False,
+        hashed="FARM_FINGERPRINT({v})",
+        moments=("DATETIME_DIFF({r}, CAST('1970-01-01' AS DATETIME), MICROSECOND)", "UNIX_MICROS({r})"),
+    ),
+    "trino": Dialect(
+        "trino",
+        nan_equals=False,
+        wide="DECIMAL(38, 0)",
+        hashed="FROM_BIG_ENDIAN_64(XXHASH64(TO_UTF8({v})))",
+        moments=("ROUND(TO_UNIXTIME({r}) * 1000000)", "ROUND(TO_UNIXTIME({r}) * 1000000)"),
+    ),
+    "spark": Dialect("spark", wide="DECIMAL(38, 0)", hashed="XXHASH64({v})", moments=_SPARK_MOMENTS),
+    "databricks": Dialect("databricks", wide="DECIMAL(38, 0)", hashed="XXHASH64({v})", moments=_SPARK_MOMENTS),
 }
 
 

@@ -12,10 +12,10 @@ from xops.core.profile.spec import ColumnSpec, ProfileSpec, kind_of
 from xops.core.profile.spec import Kind as ProfileKind
 from xops.core.suite.plan import Kind
 from xops.engines.scan import Scanned
-from xops.engines.sql import column_counts
+from xops.engines.sql import column_counts, tallied, tallies
 from xops.engines.sql.columns import described, describing
 from xops.engines.sql.dialect import Dialect
-from xops.engines.sql.statement import batch_of, select, table_of
+from xops.engines.sql.statement import batch_of, select, select_counted, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,15 +62,9 @@ class SqlScan:
 
     @cached_property
     def profiler(self) -> str:
-        """The version of the counting of profiles here.
-
-        :raises Misconfigured: when this database cannot make profiles.
-        """
-        if not self.session.dialect.profiles:
-            raise Misconfigured(
-                f"table {self.name}: profiles of tables are made in PostgreSQL only, this is "
-                f"{self.session.dialect.name}; ask for none, or profile the rows where they are staged"
-            )
+        """The version of the counting of profiles here."""
+        if self.session.dialect.hashed:
+            return tallies.profiler(self.session.dialect)
         return column_counts.profiler(self.session.fetch(column_counts.SAMPLE)[0])
 
     def spec(self, columns: Sequence[str] | None = None, *, distinct: bool = True) -> ProfileSpec:
@@ -101,6 +95,8 @@ class SqlScan:
         """
         asked: dict[Any, str | exp.Expr] = dict(aggregates or {})
         fitted = self._fitted(profile) if profile else None
+        if fitted and self.session.dialect.hashed:
+            return self._grouped(aggregates or {}, fitted)
         if fitted:
             asked[_ROWS, ""] = _ROWS
             for spec, place in self._placed(fitted):
@@ -127,6 +123,19 @@ class SqlScan:
         )
         return Scanned(values, Profile((self.version,), fitted, rows, columns))
 
+    def _grouped(self, aggregates: Mapping[str, str], profile: ProfileSpec) -> Scanned:
+        """Read the rows once where a profile is made by grouping."""
+        asks, dialect = [*aggregates.values(), _ROWS], self.session.dialect
+        asked = tallies.of(self._placed(profile), dialect, sketched=profile.distinct)
+        found = self.session.fetch(
+            select_counted(self.table, self.columns, asks, dialect, further=self._further(), counted=asked)
+        )
+        (figures,) = (row[len(tallies.FIELDS) :] for row in found if int(row[0]) == tallies.NO_SLOT)
+        rows = int(figures[-1])
+        columns = tallied.read(profile.columns, rows, asked, found)
+        values = dict(zip(aggregates, figures, strict=False))
+        return Scanned(values, Profile((self.version,), profile, rows, tuple(columns)))
+
     def rows(self, names: Sequence[str], limit: int) -> pa.Table:
         """Fetch at most ``limit`` rows of some columns, for what only Great Expectations can decide."""
         import pyarrow as pa
@@ -142,9 +151,12 @@ class SqlScan:
         return select(self.table, self.columns, asked, self.session.dialect, self._further())
 
     def _further(self) -> dict[str, exp.Expr]:
-        if not self.session.dialect.profiles:
-            return {}
-        return {f"v{place}": column_counts.value(place, kind) for place, kind in enumerate(self._types.values())}
+        if not self.session.dialect.hashed:
+            return {f"v{place}": column_counts.value(place, kind) for place, kind in enumerate(self._types.values())}
+        return {
+            f"v{place}": tallies.value(place, kind, self.session.dialect)
+            for place, kind in enumerate(self._types.values())
+        }
 
     def _frequent(self, places: Sequence[int]) -> dict[str, list[str]]:
         values = self._further()
@@ -153,9 +165,14 @@ class SqlScan:
         )
         names = list(self._types)
         found: dict[int, tuple[int, list[str]]] = {}
-        for place, name, many in self.session.fetch(statement + column_counts.categories(places)):
+        for place, name, many in self.session.fetch(statement + self._ranked(places)):
             found.setdefault(place, (many, []))[1].append(name)
         return {names[place]: column_counts.most_frequent(texts, many) for place, (many, texts) in found.items()}
+
+    def _ranked(self, places: Sequence[int]) -> str:
+        if not self.session.dialect.hashed:
+            return column_counts.categories(places)
+        return tallies.parsed(tallies.categories(places)).sql(self.session.dialect.name)
 
     def _fitted(self, profile: ProfileSpec) -> ProfileSpec:
         if profile.profiler != self.profiler:

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.suite.plan import Column, Kind
+from xops.engines.sql import tallies
 from xops.engines.sql.dialect import Dialect, lowered
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+    from xops.engines.sql.tallies import Tally
 
 _PLACE = re.compile(r"[rcv](\d+)")
 _PART = r'"(?:[^"]|"")+"|[^".]+'
@@ -49,6 +52,48 @@ def select(
     :param asks: aggregates as DuckDB's SQL, or as expressions of the dialect; a window function may stand inside one.
     :param further: values made of the raw columns, by name.
     """
+    return _selected(table, columns, asks, dialect, further).sql(dialect=dialect.name)
+
+
+def select_counted(
+    table: exp.Table,
+    columns: Sequence[Column],
+    asks: Sequence[str | exp.Expr],
+    dialect: Dialect,
+    *,
+    further: Mapping[str, exp.Expr],
+    counted: Sequence[Tally],
+) -> str:
+    """Give the statement that counts rows by tally and slot, and all that :func:`select` asks beside them.
+
+    Its rows are those of :data:`~xops.engines.sql.tallies.FIELDS`; that of no slot has the aggregates too.
+    """
+    from sqlglot import exp
+
+    placed = tallies.placed(counted)
+    figures = _selected(table, columns, asks, dialect, further, also=[placed])
+    made = exp.select(*tallies.FIELDS, *(f"m{place}" for place in range(len(asks)))).from_("counted")
+    made = made.join("figures", on=f"tally = {tallies.NO_SLOT}", join_type="left")
+    made.set("with_", figures.args["with_"].pop())
+    steps = {"tallies": tallies.numbers(counted), "placed": placed, "counted": tallies.counted()}
+    for name, step in (steps | {"figures": figures}).items():
+        made.with_(name, as_=step, copy=False)
+    return made.sql(dialect=dialect.name)
+
+
+def _selected(
+    table: exp.Table,
+    columns: Sequence[Column],
+    asks: Sequence[str | exp.Expr],
+    dialect: Dialect,
+    further: Mapping[str, exp.Expr] | None = None,
+    *,
+    also: Sequence[exp.Expr] = (),
+) -> exp.Select:
+    """Give the statement of :func:`select`.
+
+    :param also: what else will read ``batch``.
+    """
     import sqlglot
     from sqlglot import exp
 
@@ -58,7 +103,8 @@ def select(
         for ask in asks
     ]
     known = {column.sql: value_of(column, dialect) for column in columns} | dict(further or {})
-    used = {column.name for tree in trees for column in tree.find_all(exp.Column)}
+    used = {column.name for tree in (*trees, *also) for column in tree.find_all(exp.Column)}
+    used = {name for name in used if _PLACE.fullmatch(name)}
     steps, trees = _windows(trees)
     made = exp.select(*(exp.alias_(tree, f"m{place}", copy=False) for place, tree in enumerate(trees)), copy=False)
     made = _with_batch(made, table, columns, {name: known.get(name) for name in sorted(used)})
@@ -67,7 +113,7 @@ def select(
         windows = exp.select("*", *(one.as_(name) for name, one in step.items())).from_(last)
         last = f"step{place}"
         made.with_(last, as_=windows, copy=False)
-    return made.from_(last, copy=False).sql(dialect=dialect.name)
+    return made.from_(last, copy=False)
 
 
 def batch_of(table: exp.Table, columns: Sequence[Column], values: Mapping[str, exp.Expr], dialect: Dialect) -> str:
