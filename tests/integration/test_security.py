@@ -1,6 +1,7 @@
 """Security of the file: bytes that changed, formats that run code, and requirements with known vulnerabilities."""
 
 import json
+import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
 
@@ -138,6 +139,37 @@ def test_a_database_that_is_none_is_a_mistake(tmp_path, content, said):
         (tmp_path / name).write_text(text)
     with pytest.raises(Misconfigured, match=said):
         found(Security(str(tmp_path)))
+
+
+def vector(worst, complexity="L"):
+    """Give a vector of CVSS 4 with no word of the database's beside it."""
+    scored = f"CVSS:4.0/AV:N/AC:{complexity}/AT:N/PR:N/UI:N/VC:{worst}/VI:{worst}/VA:{worst}/SC:N/SI:N/SA:N"
+    return {"severity": [{"type": "CVSS_V4", "score": scored}], "database_specific": {}}
+
+
+@pytest.mark.parametrize(
+    ("stated", "severity", "outcome"),
+    [
+        (vector("H"), "critical", "fail"),  # 9.3
+        (vector("L"), "moderate", "warn"),  # 6.9
+        (vector("N"), "severity not stated", "fail"),  # 0.0
+        (vector("much"), "severity not stated", "fail"),
+    ],
+)
+def test_a_vector_of_cvss_4_is_scored(database, stated, severity, outcome):
+    pytest.importorskip("cvss", reason="it is in the extra [battery] alone")
+    judged = found(Security(), **{ADVISORIES: database(advisory() | stated)})
+    assert (str(judged[SKLEARN].outcome), judged[SKLEARN].reason.split(";")[0]) == (outcome, f"GHSA-1 ({severity})")
+
+
+@pytest.mark.parametrize(("word", "outcome"), [("", "fail"), ("LOW", "warn")])
+def test_a_vector_of_cvss_4_counts_as_the_highest_without_the_library_but_for_the_databases_word(
+    database, monkeypatch, word, outcome
+):
+    monkeypatch.setitem(sys.modules, "cvss", None)
+    stated = vector("L") | {"database_specific": {"severity": word}}
+    judged = found(Security(), **{ADVISORIES: database(advisory() | stated)})
+    assert str(judged[SKLEARN].outcome) == outcome
 
 
 def test_a_path_without_a_database_and_a_strange_severity_are_mistakes(tmp_path):

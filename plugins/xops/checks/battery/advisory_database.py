@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xops.core.errors import Misconfigured, bounded
-from xops.core.model.advisories import Advisory, advisories_of
+from xops.core.model.advisories import Advisory, advisories_of, base_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def read_advisories(path: str, packages: Collection[str]) -> AdvisoryDatabase:
         for name, content in _documents(Path(path)):
             reading = name
             document = json.loads(content)
-            about = list(advisories_of(document))
+            about = list(advisories_of(document, _score))
             for package, advisory in about:
                 if package in found:
                     found[package].append(advisory)
@@ -66,3 +66,18 @@ def _documents(path: Path) -> Iterator[tuple[str, bytes]]:
         for name in packed.namelist():
             if name.endswith(".json"):
                 yield name, packed.read(name)
+
+
+def _score(vector: str) -> float | None:
+    """Give the score of a CVSS vector; of version 4 by the library ``cvss``, without which it is none."""
+    if not vector.startswith("CVSS:4"):
+        return base_score(vector)
+    try:
+        from cvss import CVSS4
+        from cvss.exceptions import CVSSError
+    except ImportError:
+        return None
+    try:
+        return float(CVSS4(vector).base_score)
+    except CVSSError:
+        return None

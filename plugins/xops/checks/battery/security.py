@@ -28,7 +28,8 @@ class Security:
     Files pass when their bytes are those that were recorded, and they load without running code that they bring. A
     pickle that was loaded because the connection allows it, after a scan, is a warning. Each requirement is held
     against an advisory database on this machine: nothing is asked of another host. A vulnerability of a severity that
-    nobody states counts as one of the highest.
+    nobody states counts as one of the highest; so does one that is stated as a vector of CVSS 4 alone while the
+    library ``cvss`` of ``pip install 'xops[battery]'`` is missing.
 
     :param advisories: path of a folder or a zip of advisories in the OSV format, such as osv.dev's ``all.zip`` of
         PyPI; that of ``[xops] advisories`` when None. Without any, vulnerabilities are unknown.

@@ -5,13 +5,14 @@ Source: Open Source Vulnerability format 1.7 (https://ossf.github.io/osv-schema)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 SEVERITIES = ("low", "moderate", "high", "critical")
 _ECOSYSTEM = "PyPI"
+_SCORED = ("CVSS_V3", "CVSS_V4")  # both use the same words for the same scores
 _SCORES = ((9.0, "critical"), (7.0, "high"), (4.0, "moderate"), (0.1, "low"))
 _WEIGHTS = {
     "AV": {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2},
@@ -53,10 +54,14 @@ class Advisory:
         return any(_within(pinned, events) for events in self.ranges)
 
 
-def advisories_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Advisory]]:
+def advisories_of(
+    document: Mapping[str, Any], score: Callable[[str], float | None] | None = None
+) -> Iterator[tuple[str, Advisory]]:
     """Give what a document of the OSV format says of each package of PyPI, by its normalised name.
 
     A withdrawn one says nothing.
+
+    :param score: gives the score of a CVSS vector, or None for one that it cannot read; :func:`base_score` when None.
     """
     from packaging.utils import canonicalize_name
 
@@ -72,7 +77,7 @@ def advisories_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Advisory]]
             for one in affected.get("ranges") or ()
             if one.get("type") == "ECOSYSTEM"
         )
-        severity = _severity(names[0], (document, affected))
+        severity = _severity(names[0], (document, affected), score or base_score)
         versions = tuple(map(str, affected.get("versions") or ()))
         yield str(canonicalize_name(str(package["name"]))), Advisory(names, severity, versions, ranges)
 
@@ -123,8 +128,8 @@ def _within(pinned: Any, events: Collection[tuple[str, str]]) -> bool:
 _ORDER = ("introduced", "fixed", "last_affected")
 
 
-def _severity(name: str, places: Iterable[Mapping[str, Any]]) -> str:
-    """Give the severity in words; by the database's own word, else by the CVSS 3 vector."""
+def _severity(name: str, places: Iterable[Mapping[str, Any]], score: Callable[[str], float | None]) -> str:
+    """Give the highest severity that is stated, in words: the database's own, or that of a CVSS vector's score."""
     if name.startswith("MAL-"):
         return "critical"  # a package made to do harm
     found = ""
@@ -132,8 +137,8 @@ def _severity(name: str, places: Iterable[Mapping[str, Any]]) -> str:
         said = str((place.get("database_specific") or {}).get("severity", "")).lower()
         found = max(found, "moderate" if said == "medium" else said, key=_rank)
         for one in place.get("severity") or ():
-            if one.get("type") == "CVSS_V3":
-                found = max(found, _in_words(base_score(str(one.get("score")))), key=_rank)
+            if one.get("type") in _SCORED:
+                found = max(found, _in_words(score(str(one.get("score")))), key=_rank)
     return found if found in SEVERITIES else ""
 
 
