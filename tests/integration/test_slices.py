@@ -145,8 +145,31 @@ def test_a_classifier_without_probabilities_is_judged_by_its_errors():
     assert finding.observed is not None
 
 
-def test_a_ranking_has_no_loss_of_a_row():
-    exam = exam_of(Blind(0.1), rows=300)
-    ranking = Exam(exam.frame, exam.target, "ranking", exam.candidate, groups=np.arange(300) // 10)
-    (finding,) = findings_of(Slices(), ranking)
-    assert (finding.outcome, finding.reason) == (UNKNOWN, "a ranking has no loss of a row")
+class Ranker:
+    """Scores that follow the gain but for the queries of some place."""
+
+    def __init__(self, *blind):
+        self.blind = blind
+
+    def predict(self, frame):
+        return np.where(frame["place"].isin(self.blind), -1, 1) * frame["x"]
+
+
+def ranking_of(candidate):
+    chance, query = np.random.default_rng(0), np.repeat(np.arange(400), 10)
+    frame = pd.DataFrame({"x": chance.normal(size=4000), "place": np.array(["here", "there"])[query // 10 % 2]})
+    gain = np.clip(np.round(frame["x"] + 1 + 0.3 * chance.normal(size=4000)), 0, 4)
+    contenders = (Contender(name, one, ("x", "place")) for name, one in (("m/2", candidate), ("m/1", Ranker())))
+    return Exam(frame, gain, "ranking", *contenders, groups=query)
+
+
+def test_a_ranking_that_is_worse_for_queries_of_one_kind_is_caught_by_what_they_lack_of_the_best_order():
+    found = findings_of(Slices(columns=["place"]), ranking_of(Ranker("there")))
+    assert found[0].outcome is FAIL
+    assert found[0].reason.startswith("place = there: ")
+    assert {one.outcome for one in findings_of(Slices(columns=["place"]), ranking_of(Ranker()))} == {PASS}
+
+
+def test_a_row_of_a_ranking_has_no_other_loss_than_its_querys():
+    with pytest.raises(Misconfigured, match="absolute_error is no loss of a ranking"):
+        findings_of(Slices(loss="absolute_error"), ranking_of(Ranker()))

@@ -64,6 +64,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outcome", Outcome(self.outcome))
+        object.__setattr__(self, "subject", str(self.subject))  # a column may be named by a number
         for name in ("observed", "limit", "interval", "detail"):
             object.__setattr__(self, name, plain(getattr(self, name)))
         if self.outcome is Outcome.UNKNOWN and not self.reason:

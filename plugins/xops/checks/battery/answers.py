@@ -72,7 +72,7 @@ class Answers:
     @cached_property
     def predicted(self) -> NDArray[np.float64]:
         """What a regression or a ranking predicts, shape (rows,)."""
-        return self._finite(self._one_a_row(self._asked("predict")).astype(float))
+        return self._finite(self._numbers(self._one_a_row(self._asked("predict"))))
 
     @cached_property
     def labels(self) -> NDArray[np.intp]:
@@ -112,7 +112,7 @@ class Answers:
     def scores(self) -> NDArray[np.float64]:
         """What ranks the rows of a binary model, shape (rows,): the positive class's probability, else its decision."""
         if not self._has("predict_proba") and self._has("decision_function"):
-            return self._finite(self._one_a_row(self._asked("decision_function")).astype(float))
+            return self._finite(self._numbers(self._one_a_row(self._asked("decision_function"))))
         scores: NDArray[np.float64] = self.probabilities[:, 1]
         return scores
 
@@ -124,7 +124,9 @@ class Answers:
             raise BadAnswer(self.contender.name, f"was not loaded: {self.contender.refused}")
         absent = [column for column in self.contender.columns if column not in self.frame.columns]
         if absent:
-            raise BadAnswer(self.contender.name, f"needs the columns {bounded(', '.join(absent))}, the rows lack them")
+            raise BadAnswer(
+                self.contender.name, f"needs the columns {bounded(', '.join(map(str, absent)))}, the rows lack them"
+            )
         if not self._has(method):
             raise BadAnswer(self.contender.name, f"has no {method}")
         try:
@@ -159,11 +161,27 @@ class Answers:
                 ordered[:, column] = given[:, place[name]]
         return ordered
 
+    def _numbers(self, given: NDArray[Any]) -> NDArray[np.float64]:
+        numbers = floats(given)
+        if numbers is None:
+            raise BadAnswer(self.contender.name, f"gave values of the type {given.dtype}; numbers were wanted")
+        return numbers
+
     def _finite(self, given: NDArray[np.float64]) -> NDArray[np.float64]:
         strange = int(np.count_nonzero(~np.isfinite(given).reshape(len(given), -1).all(axis=1)))
         if strange:
             raise BadAnswer(self.contender.name, f"gave {strange} rows an answer that is not finite")
         return given
+
+
+def floats(given: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Give numbers as floats, what is missing as NaN, shape (rows,); None where some are no numbers."""
+    import pandas as pd
+
+    try:
+        return pd.Series(given).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        return None
 
 
 def places_in(given: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:

@@ -52,7 +52,7 @@ class Attribution:
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain JSON, as a report draws it."""
-        features = [{"feature": name, "value": value} for name, value in self.values.items()]
+        features = [{"feature": str(name), "value": value} for name, value in self.values.items()]
         told = {"method": self.method, "rows": self.rows, "asked": self.asked}
         return {"shap": features, "shap_by": told} | {f"shap of {name}": bars for name, bars in self.alone.items()}
 
@@ -120,7 +120,9 @@ def _bars(
     for place in np.argsort(-np.abs(values), kind="stable")[:_BARS]:
         name = columns[place]
         value = plain(exam.frame[name].iloc[row]) if name in shown else None
-        bars.append({"feature": f"{name} = {bounded(value, 40)}" if name in shown else name, "value": values[place]})
+        bars.append(
+            {"feature": f"{name} = {bounded(value, 40)}" if name in shown else str(name), "value": values[place]}
+        )
     return bars
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.cases import Case, read_cases
-from xops.checks.battery.disturbances import SEED, numbers, plausible, values_of, with_values
+from xops.checks.battery.disturbances import SEED, numbers, plausible, values_of, with_columns, with_values
 from xops.core.errors import Misconfigured
 from xops.core.model.fairness import rate
 from xops.core.verdict import Finding, Outcome
@@ -56,9 +56,10 @@ class Behaviour:
     """Invariance, directions, monotone features, and cases with answers that are known (CheckList; Ribeiro 2020).
 
     The answer of a binary model is the positive class's chance, of a regression or a ranking what it predicts; of more
-    classes a ``same`` compares the predicted class, and directions need ``of``. The share of rows that go against what
-    is expected is counted on the exam's rows and judged as it is, because nobody allows for chance in what must hold;
-    its interval says how common such rows are elsewhere.
+    classes a ``same`` compares the predicted class, and directions need ``of``. Where a classifier gives no
+    probabilities a ``same`` compares the predicted class, and directions are unknown. The share of rows that go
+    against what is expected is counted on the exam's rows and judged as it is, because nobody allows for chance in
+    what must hold; its interval says how common such rows are elsewhere.
 
     :param changes: what becomes of an answer when a row is changed.
     :param rising: features with which the answer never falls, all else equal; each row is tried at several values
@@ -130,8 +131,8 @@ class Behaviour:
         if not {*change.to, *change.add} & set(exam.candidate.columns) and change.then != "same":
             raise Unmeasured("the model reads no column of the change")
         added = {one: frame[one] + more for one, more in change.add.items()}
-        after = before.on(frame.assign(**change.to, **added))
-        if change.then == "same" and exam.kind is Kind.MULTICLASS and self.of is None:
+        after = before.on(with_columns(frame, {**change.to, **added}))
+        if change.then == "same" and self.of is None and (exam.kind is Kind.MULTICLASS or _classes_alone(exam)):
             return np.asarray(before.labels != after.labels)
         moved = self._answer(exam, after) - self._answer(exam, before)
         moved = {"same": -np.abs(moved), "not_lower": moved, "not_higher": -moved}[change.then]
@@ -155,6 +156,8 @@ class Behaviour:
     def _answer(self, exam: Exam, answers: Answers) -> NDArray[np.float64]:
         if not exam.kind.classifies:
             return answers.predicted
+        if _classes_alone(exam):
+            raise Unmeasured("the model gives no probabilities, and it is a chance that rises or falls")
         if self.of is None:
             if exam.kind is Kind.MULTICLASS:
                 raise Unmeasured("of several classes it has to be said which one's chance it is; name it in of")
@@ -199,6 +202,11 @@ class Behaviour:
                 case.at_most is None or value <= case.at_most
             )
         return known
+
+
+def _classes_alone(exam: Exam) -> bool:
+    """Tell whether the candidate gives classes without their chances."""
+    return exam.kind.classifies and not exam.answers.gives_probabilities
 
 
 def _frame(exam: Exam, cases: list[Case]) -> pd.DataFrame:

@@ -70,12 +70,27 @@ def values_of(frame: pd.DataFrame, columns: list[str]) -> NDArray[np.float64]:
 
 def with_values(frame: pd.DataFrame, columns: list[str], values: NDArray[np.float64]) -> pd.DataFrame:
     """Give the frame with other numbers; in a column of integers they are rounded."""
-    whole = [frame[one].dtype.kind in "iu" for one in columns]
-    values = np.where(np.array(whole, dtype=bool), np.rint(values), values)
-    changed = {
-        one: values[:, place].astype(frame[one].dtype if whole[place] else float) for place, one in enumerate(columns)
-    }
-    return frame.assign(**changed)
+    import pandas as pd
+
+    changed: dict[Any, Any] = {}
+    for place, one in enumerate(columns):
+        kept, given = frame[one].dtype, values[:, place]
+        if kept.kind in "iu":
+            given = np.rint(given)
+        changed[one] = (
+            pd.array(given, dtype=kept)
+            if pd.api.types.is_extension_array_dtype(kept)
+            else (given.astype(kept if kept.kind in "iu" else float))
+        )
+    return with_columns(frame, changed)
+
+
+def with_columns(frame: pd.DataFrame, changed: Mapping[Any, Any]) -> pd.DataFrame:
+    """Give the frame with other columns under their names, which may be numbers: ``assign`` takes texts alone."""
+    given = frame.copy(deep=False)
+    for name, values in changed.items():
+        given[name] = values
+    return given
 
 
 def _noise(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
@@ -87,7 +102,8 @@ def _noise(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) ->
 
 def _missing(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
     chance = _chance()
-    return frame.assign(**{one: _gappy(frame[one], chance.random(len(frame)) < strength.missing) for one in columns})
+    gappy = {one: _gappy(frame[one], chance.random(len(frame)) < strength.missing) for one in columns}
+    return with_columns(frame, gappy)
 
 
 def _gappy(column: pd.Series, gone: NDArray[np.bool_]) -> pd.Series:
@@ -105,7 +121,7 @@ def _gappy(column: pd.Series, gone: NDArray[np.bool_]) -> pd.Series:
 
 def _units(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
     wrong = {one: factor for one, factor in strength.units.items() if one in columns}
-    return frame.assign(**{one: frame[one] * factor for one, factor in wrong.items()})
+    return with_columns(frame, {one: frame[one] * factor for one, factor in wrong.items()})
 
 
 def _flipped(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
@@ -115,7 +131,7 @@ def _flipped(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) 
         other = frame[one].to_numpy()[chance.permutation(len(frame))]
         hit = chance.random(len(frame)) < strength.flipped
         changed[one] = frame[one].mask(hit, other)
-    return frame.assign(**changed)
+    return with_columns(frame, changed)
 
 
 def _outside(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
@@ -126,7 +142,7 @@ def _outside(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) 
     place = chance.integers(len(there), size=len(rows))
     far = FAR * np.maximum(high - low, 1.0)[place]
     values[rows, place] = np.where(chance.random(len(rows)) < 1 / 2, low[place] - far, high[place] + far)
-    return frame.assign(**{one: values[:, at] for at, one in enumerate(there)})
+    return with_columns(frame, {one: values[:, at] for at, one in enumerate(there)})
 
 
 def _chance() -> np.random.Generator:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xops.checks.battery.answers import Answers, Kind, Unmeasured, places_in
+from xops.checks.battery.answers import Answers, Kind, Unmeasured, floats, places_in
 from xops.checks.battery.contender import Contender, row_hashes
 from xops.core.errors import Misconfigured, Refused
 
@@ -32,7 +32,7 @@ class Exam:
         contender's ``trained_on`` holds.
     :param sensitive: the columns that say who somebody is, for whoever draws or quotes rows.
     :param facts: versions, batches, digests of the data: plain JSON.
-    :raises Misconfigured: when lengths differ, or a ranking has no groups.
+    :raises Misconfigured: when lengths differ, a column is there twice, or a ranking has no groups.
     :raises Refused: when a model was trained on one of the rows.
     """
 
@@ -49,6 +49,9 @@ class Exam:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", Kind(self.kind))
         object.__setattr__(self, "target", np.asarray(self.target))
+        twice = self.frame.columns[self.frame.columns.duplicated()]
+        if len(twice):
+            raise Misconfigured(f"exam: the column {twice[0]} is there twice")
         for what, given in (("target", self.target), ("groups", self.groups)):
             if given is not None and np.shape(given) != (len(self.frame),):
                 raise Misconfigured(f"exam: {what} of shape ({len(self.frame)},) was wanted, found {np.shape(given)}")
@@ -83,9 +86,13 @@ class Exam:
         if not self.rows:
             raise Unmeasured("the exam has no rows")
         if not self.kind.classifies:
-            target = self.target.astype(float)
+            target = floats(self.target)
+            if target is None:
+                raise Unmeasured("the target is not of numbers")
             if not np.isfinite(target).all():
                 raise Unmeasured(f"{int(np.count_nonzero(~np.isfinite(target)))} rows have no finite target")
+            if self.kind is Kind.RANKING and (target < 0).any():
+                raise Unmeasured(f"{int(np.count_nonzero(target < 0))} rows have a relevance below 0")
             return target
         truth = places_in(self.target, self.classes)
         strange = int(np.count_nonzero(truth < 0))

@@ -11,9 +11,10 @@ import numpy as np
 
 from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.attribution import Attribution, attribution
-from xops.checks.battery.disturbances import SEED
+from xops.checks.battery.disturbances import SEED, with_columns
+from xops.checks.battery.measure import query_losses
 from xops.core.errors import Misconfigured
-from xops.core.model.intervals import Interval, correct
+from xops.core.model.intervals import Interval, Units, correct
 from xops.core.model.slices import Slice, mean_loss
 from xops.core.verdict import Finding, Outcome
 
@@ -33,7 +34,8 @@ class Explanation:
 
     The importance of a feature is by how much the mean loss grows when its values are dealt anew among the rows
     (Breiman 2001; Fisher, Rudin and Dominici 2019): the Brier score of chances, the share of wrong classes where there
-    are none, the squared error of numbers. A forbidden feature is used when that moves a single answer.
+    are none, the squared error of numbers, and of a ranking what the row's query lacks of an NDCG of 1. A forbidden
+    feature is used when that moves a single answer.
 
     :param forbidden: features that no answer may rest on, read or not.
     :param max_share: the largest share of all importance that one feature may have, inclusive; not judged when None.
@@ -44,7 +46,7 @@ class Explanation:
         the finding's detail. Needs ``pip install 'xops[battery]'``.
     :param shown: features whose values may be told of the single rows that SHAP explains: the most confident of wrong
         answers, the median one, the least certain one. Of others the value's share is told and not the value.
-    :param rows: the rows that are used at most, drawn at random.
+    :param rows: the rows that are used at most, drawn at random; of a ranking whole queries of about as many.
     :param budget: seconds, each for permutations and for SHAP values, after which what is left is not measured. SHAP
         runs in a process of its own, which is killed then.
     :param confidence: of the importances' intervals together, in (0, 1).
@@ -69,7 +71,7 @@ class Explanation:
     def __call__(self, exam: Exam) -> list[Finding]:
         """Give a finding for each forbidden feature, for the importances, and for the champion's."""
         _ = exam.truth
-        rows = np.sort(np.random.default_rng(SEED).permutation(exam.rows)[: self.rows])
+        rows = _drawn(exam, self.rows)
         own = _Importance.of(exam, exam.answers, rows, self.budget, self.confidence)
         found = [self._forbidden(exam, own, feature) for feature in self.forbidden]
         found.append(self._importance(exam, own, rows))
@@ -154,14 +156,14 @@ class _Importance:
         truth, groups = exam.truth[rows], None if exam.groups is None else exam.groups[rows]
         before = answers.on(frame)
         own, features = _answer(exam, before), answers.contender.columns
-        everything, scale = Slice("all", np.ones(len(rows), dtype=bool)), 1.0 if exam.kind.classifies else truth.std()
+        everything, scale = Slice("all", np.ones(len(rows), dtype=bool)), _scale(exam, own)
         found = cls(len(rows), {}, {}, "")
         for place, feature in enumerate(features):
             if time.monotonic() > deadline:
                 return cls(len(rows), found.loss, found.moved, f"{place} of {len(features)} features in {budget} s")
-            dealt = frame.assign(**{feature: frame[feature].array[chance.permutation(len(rows))]})
+            dealt = with_columns(frame, {feature: frame[feature].array[chance.permutation(len(rows))]})
             other = _answer(exam, before.on(dealt))
-            more = _loss(other, truth) - _loss(own, truth)
+            more = _loss(exam, other, truth, groups) - _loss(exam, own, truth, groups)
             found.loss[feature] = mean_loss(everything, more, groups, confidence=correct(confidence, len(features)))
             moved = np.abs(other - own) > _MOVED * max(float(scale), _MOVED)
             found.moved[feature] = float(moved.reshape(len(rows), -1).any(axis=1).mean())
@@ -174,7 +176,7 @@ class _Importance:
     def told(self) -> list[dict[str, Any]]:
         """Give the features by their importance, the largest first."""
         ordered = sorted(self.loss.items(), key=lambda one: -one[1].value)
-        return [{"feature": name, "value": one.value, "interval": one.ends} for name, one in ordered]
+        return [{"feature": str(name), "value": one.value, "interval": one.ends} for name, one in ordered]
 
 
 def _answer(exam: Exam, answers: Answers) -> NDArray[np.float64]:
@@ -186,7 +188,30 @@ def _answer(exam: Exam, answers: Answers) -> NDArray[np.float64]:
     return np.eye(len(exam.classes))[answers.labels]
 
 
-def _loss(answer: NDArray[np.float64], truth: NDArray[Any]) -> NDArray[np.float64]:
+def _drawn(exam: Exam, number: int) -> NDArray[np.intp]:
+    """Draw rows; of a ranking whole queries, because a part of one has another order."""
+    chance = np.random.default_rng(SEED)
+    if exam.kind is not Kind.RANKING:
+        return np.sort(chance.permutation(exam.rows)[:number])
+    units = Units.of(exam.rows, exam.groups)
+    order = chance.permutation(units.number)
+    within = np.cumsum(np.bincount(units.codes)[order]) <= number
+    within[0] = True
+    return np.flatnonzero(np.isin(units.codes, order[within]))
+
+
+def _scale(exam: Exam, answer: NDArray[np.float64]) -> float:
+    """Give of what an answer's move is a part: of 1, of the target's deviation, or of the scores' of a ranking."""
+    if exam.kind.classifies:
+        return 1.0
+    return float(answer.std() if exam.kind is Kind.RANKING else exam.truth.std())
+
+
+def _loss(
+    exam: Exam, answer: NDArray[np.float64], truth: NDArray[Any], groups: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    if exam.kind is Kind.RANKING:
+        return query_losses(truth, answer, groups)
     if answer.ndim == 1:
         return np.square(answer - truth)
     own = answer[np.arange(len(truth)), truth]

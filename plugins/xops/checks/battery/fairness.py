@@ -161,7 +161,7 @@ class _People:
 
     @classmethod
     def of(cls, exam: Exam, columns: tuple[str, ...], most: int) -> _People:
-        name, nobody = " x ".join(columns), np.zeros(0, dtype=np.intp)
+        name, nobody = " x ".join(map(str, columns)), np.zeros(0, dtype=np.intp)
         absent = [column for column in columns if column not in exam.frame.columns]
         if absent:
             return cls(name, nobody, [], f"the rows lack the column {absent[0]}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xops.checks.battery.answers import Kind, Unmeasured
-from xops.checks.battery.disturbances import SEED, numbers, values_of
+from xops.checks.battery.disturbances import SEED, numbers, values_of, with_columns
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
 from xops.core.model.limits import judge_limit
@@ -119,7 +119,7 @@ class Leakage:
             raise Unmeasured("the model reads no columns")
         near = _near(learned.frame, exam.frame, columns, self.near)
         deal = np.random.default_rng(SEED).permutation
-        dealt = exam.frame.assign(**{one: exam.frame[one].array.take(deal(exam.rows)) for one in columns})
+        dealt = with_columns(exam.frame, {one: exam.frame[one].array.take(deal(exam.rows)) for one in columns})
         chance = float(_near(learned.frame, dealt, columns, self.near).mean())
         noise = 3 * (chance * (1 - chance) / exam.rows) ** 0.5  # by which shares that are alike may differ
         what = f"have a near-duplicate among those that it learned from, beyond the {chance:.4g} that chance gives"
@@ -230,9 +230,9 @@ def _near(learned: pd.DataFrame, exam: pd.DataFrame, columns: list[str], near: f
         shift = chance.random(len(there))
         hashes = []
         for frame in (learned, exam):
-            cells = np.floor(values_of(frame, there) / width + shift)
-            named = pd.DataFrame(cells).assign(**{one: frame[one].array.astype(object) for one in others})
-            hashes.append(pd.util.hash_pandas_object(named, index=False))
+            cells = pd.DataFrame(np.floor(values_of(frame, there) / width + shift))
+            named = {f"other {place}": frame[one].array.astype(object) for place, one in enumerate(others)}
+            hashes.append(pd.util.hash_pandas_object(cells.assign(**named), index=False))
         found |= np.isin(hashes[1].to_numpy(), hashes[0].to_numpy())
     return found
 

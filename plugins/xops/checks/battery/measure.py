@@ -118,6 +118,15 @@ def score(exam: Exam, name: str) -> float:
         raise Unmeasured(f"the metric raised {bounded(repr(error), 200)}") from error
 
 
+def query_losses(
+    truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    """Give for each row of a ranking what its query's NDCG lacks of 1, shape (rows,)."""
+    codes = Units.of(len(truth), groups).codes
+    lost: NDArray[np.float64] = (1 - ndcg(truth, predicted, codes))[codes]
+    return lost
+
+
 def gain_of(exam: Exam, metric: NamedMetric, answers: tuple[Any, Any], *, confidence: float) -> Interval:
     """Give by how much one kind of answers is better than another on the exam's rows, above zero when it is.
 

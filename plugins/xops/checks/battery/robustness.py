@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from xops.checks.battery.answers import Answers
     from xops.checks.battery.exam import Exam
 
+    Flips = Callable[[Answers], NDArray[np.bool_]]
+
 _KNOWN = (*DISTURBANCES, "row_order", "column_order", "search")
 _CURVE = (0.25, 0.5, 1.0, 2.0)  # of the strength asked for
 _ALONE = 5  # rows that are also asked for one by one
-_METRICS = {Kind.BINARY: "roc_auc", Kind.MULTICLASS: "accuracy", Kind.REGRESSION: "r2"}
+_METRICS = {Kind.BINARY: "roc_auc", Kind.MULTICLASS: "accuracy", Kind.REGRESSION: "r2", Kind.RANKING: "ndcg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,13 @@ class Robustness:
     :param flips: by disturbance the largest share of predictions that may flip, inclusive, in [0, 1].
     :param max_loss: how much the metric may lose under any of the disturbances but orders and search, inclusive; not
         judged when None.
-    :param metric: of the loss, by scikit-learn's name; ``roc_auc``, ``accuracy`` or ``r2`` by the kind when None.
+    :param metric: of the loss, by scikit-learn's name; ``roc_auc``, ``accuracy``, ``r2`` or ``ndcg`` by the kind when
+        None.
     :param more_than_champion: by how much a share of flips may exceed the champion's, inclusive; not judged when None.
     :param noise: standard deviation of the noise, as a share of the column's own.
     :param share: of cells that are missing, of categories that are changed, and of rows out of range, in [0, 1].
     :param units: by column the factor of a wrong unit.
-    :param moved: as a share of the target's standard deviation; for regression and ranking.
+    :param moved: of a regression, as a share of the target's standard deviation; of a ranking, of the predictions'.
     :param reach: how far the search may move a number, as a share of its column's standard deviation.
     :param search_rows: how many rows the search tries, drawn at random.
     :param search_steps: how many changes it tries of each.
@@ -98,7 +101,7 @@ class Robustness:
         _ = exam.truth
         absent = [one for one in exam.candidate.columns if one not in exam.frame.columns]
         if absent:
-            raise BadAnswer(exam.candidate.name, f"needs the columns {', '.join(absent)}, the rows lack them")
+            raise BadAnswer(exam.candidate.name, f"needs the columns {', '.join(map(str, absent))}, the rows lack them")
         found: list[Finding] = []
         losses: list[tuple[str, Interval]] = []
         for name, limit in self.flips.items():
@@ -116,16 +119,14 @@ class Robustness:
         if name == "categories" and not others(exam.frame, exam.candidate.columns):
             raise Unmeasured("the model reads nothing but numbers")
         if name == "units" and not set(self.units) & set(exam.candidate.columns):
-            raise Unmeasured(f"the model reads none of the columns {', '.join(self.units)}")
+            raise Unmeasured(f"the model reads none of the columns {', '.join(map(str, self.units))}")
         if name in ("row_order", "column_order"):
             return [self._order(exam, name, limit)]
         if name == "search":
             rows = np.random.default_rng(SEED).permutation(exam.rows)[: self.search_rows]
             own = self._searched(exam, exam.answers, rows)
             groups = None if exam.groups is None else exam.groups[rows]
-            other = None
-            if self.more_than_champion is not None and exam.champion_answers is not None:
-                other = self._searched(exam, exam.champion_answers, rows)
+            other = self._champions(exam, lambda rival: self._searched(exam, rival, rows))
             return self._shares(exam, name, (own, other), groups, {"reach": self.reach, "steps": self.search_steps})
         after = exam.answers.on(self._disturbed(exam, name, exam.answers, 1.0))
         if hasattr(exam.candidate.model, "predict_proba"):
@@ -137,7 +138,10 @@ class Robustness:
             {"strength": one, "flipped": float(self._flipped(exam, exam.answers, answers).mean())}
             for one, answers in self._weaker(exam, name, after)
         ]
-        return self._shares(exam, name, (own, self._champions(exam, name)), exam.groups, {"curve": curve})
+        other = self._champions(
+            exam, lambda rival: self._flipped(exam, rival, rival.on(self._disturbed(exam, name, rival, 1.0)))
+        )
+        return self._shares(exam, name, (own, other), exam.groups, {"curve": curve})
 
     def _weaker(self, exam: Exam, name: str, after: Answers) -> list[tuple[float, Answers]]:
         if name == "units":
@@ -149,22 +153,31 @@ class Robustness:
         strength = Strength(self.noise, self.share, self.share, self.share, self.units).times(times)
         return DISTURBANCES[name](exam.frame, answers.contender.columns, strength)
 
-    def _champions(self, exam: Exam, name: str) -> NDArray[np.bool_] | None:
+    def _champions(self, exam: Exam, flips: Flips) -> NDArray[np.bool_] | BadAnswer | None:
+        """Give which of the champion's answers flip, or why it has none; None where nobody asks."""
         rival = exam.champion_answers
         if self.more_than_champion is None or rival is None:
             return None
-        return self._flipped(exam, rival, rival.on(self._disturbed(exam, name, rival, 1.0)))
+        try:
+            return flips(rival)
+        except BadAnswer as error:
+            return error
 
     def _flipped(self, exam: Exam, before: Answers, after: Answers) -> NDArray[np.bool_]:
         if exam.kind.classifies:
             return np.asarray(before.labels != after.labels)
-        return np.abs(before.predicted - after.predicted) > self.moved * float(exam.truth.std())
+        return np.abs(before.predicted - after.predicted) > self._far(exam, before)
+
+    def _far(self, exam: Exam, answers: Answers) -> float:
+        """Give how far a number may move; the scores of a ranking have a scale of their own."""
+        of = answers.predicted if exam.kind is Kind.RANKING else exam.truth
+        return self.moved * float(of.std())
 
     def _shares(
         self,
         exam: Exam,
         name: str,
-        flipped: tuple[NDArray[np.bool_], NDArray[np.bool_] | None],
+        flipped: tuple[NDArray[np.bool_], NDArray[np.bool_] | BadAnswer | None],
         groups: NDArray[Any] | None,
         detail: dict[str, Any],
     ) -> list[Finding]:
@@ -175,6 +188,12 @@ class Robustness:
         found = [judge_limit(check, subject, share, self.flips[name], least=False, rows=len(own), detail=detail)]
         if other is None or self.more_than_champion is None:
             return found
+        if isinstance(other, BadAnswer):
+            why = f"disturbed rows: {other}"
+            return [
+                *found,
+                Finding(f"{check}_more", subject, Outcome.UNKNOWN, limit=self.more_than_champion, reason=why),
+            ]
         more = mean_loss(Slice(name, everything), own.astype(float) - other, groups, confidence=confidence)
         told = {"candidate": float(own.mean()), "champion": float(other.mean())}
         return [
@@ -205,7 +224,7 @@ class Robustness:
     def _moved_alone(self, exam: Exam, alone: Answers, row: int) -> bool:
         if exam.kind.classifies:
             return bool(alone.labels[0] != exam.answers.labels[row])
-        return bool(abs(alone.predicted[0] - exam.answers.predicted[row]) > self.moved * float(exam.truth.std()))
+        return bool(abs(alone.predicted[0] - exam.answers.predicted[row]) > self._far(exam, exam.answers))
 
     def _searched(self, exam: Exam, answers: Answers, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Tell of which rows the search found a change that flips the prediction.
@@ -243,8 +262,6 @@ class Robustness:
 
     def _loss(self, exam: Exam, after: Answers) -> Interval:
         """Give by how much the metric is worse on disturbed rows."""
-        if exam.kind is Kind.RANKING:
-            raise Unmeasured("the loss of a ranking's metric is not measured")
         metric = named_metric(self.metric or _METRICS[exam.kind], exam, {})
         both = getattr(exam.answers, metric.of), getattr(after, metric.of)
         return gain_of(exam, metric, both, confidence=correct(self.confidence, len(self.flips)))
@@ -252,7 +269,7 @@ class Robustness:
     def _lost(self, exam: Exam, losses: list[tuple[str, Interval]]) -> list[Finding]:
         if self.max_loss is None:
             return []
-        metric = self.metric or _METRICS.get(exam.kind, "metric")
+        metric = self.metric or _METRICS[exam.kind]
         if not losses:
             why = "no disturbance was measured"
             return [Finding(f"{metric}_loss", exam.candidate.name, Outcome.UNKNOWN, limit=self.max_loss, reason=why)]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from xops.checks.battery.answers import Kind, Unmeasured
+from xops.checks.battery.answers import Kind
+from xops.checks.battery.measure import query_losses
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_limit
@@ -41,7 +42,7 @@ class Slices:
         mean loss on all rows, inclusive. While there is no champion: than the candidate's own mean loss on all rows.
     :param loss: of a row: ``error`` (1 for a wrong class), ``brier_score`` or ``log_loss`` of a classifier,
         ``absolute_error`` or ``squared_error`` of a regression; the first that gives more than right or wrong when
-        None.
+        None. A row of a ranking has what its query lacks of an NDCG of 1.
     :param min_share: the share of rows that a slice has to have, in (0, 1).
     :param min_rows: the rows that a slice has to have.
     :param bins: into how many slices of as many rows each a column of numbers is cut.
@@ -85,7 +86,9 @@ class Slices:
 
     def _losses(self, exam: Exam, answers: Answers) -> NDArray[np.float64]:
         if exam.kind is Kind.RANKING:
-            raise Unmeasured("a ranking has no loss of a row")
+            if self.loss:
+                raise Misconfigured(f"slices: {self.loss} is no loss of a ranking; its rows have that of their query")
+            return query_losses(exam.truth, answers.predicted, exam.groups)
         loss = self.loss or (self._of_chances(exam) if exam.kind.classifies else "absolute_error")
         if (loss in _OF_CLASSES) is not exam.kind.classifies:
             raise Misconfigured(f"slices: {loss} is no loss of a model of the kind {exam.kind}")
@@ -180,7 +183,8 @@ def _array(column: Any) -> NDArray[Any]:
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         numbers: NDArray[Any] = column.to_numpy(dtype=float, na_value=np.nan)
         return numbers
-    return np.array([None if value is None or value != value else value for value in column.tolist()], dtype=object)  # noqa: PLR0124
+    gone = column.isna()
+    return np.array([None if no else value for value, no in zip(column.tolist(), gone, strict=True)], dtype=object)
 
 
 def _told(finding: Finding) -> dict[str, Any]:
