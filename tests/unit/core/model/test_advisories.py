@@ -77,6 +77,7 @@ def test_a_version_or_an_event_that_cannot_be_read_is_an_error():
         ({"database_specific": {"severity": "dreadful"}}, ""),
         ({"severity": [{"type": "CVSS_V3", "score": NETWORK}]}, "critical"),
         ({"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}]}, ""),
+        ({"severity": [{"type": "CVSS_V2", "score": "AV:N/AC:L/Au:N/C:C/I:C/A:C"}]}, ""),
         ({"severity": [{"type": "CVSS_V3", "score": NETWORK}], "database_specific": {"severity": "LOW"}}, "critical"),
         ({"id": "MAL-2026-1"}, "critical"),
     ],
@@ -84,6 +85,12 @@ def test_a_version_or_an_event_that_cannot_be_read_is_an_error():
 def test_the_severity_is_the_worst_that_is_stated(more, severity):
     ((_, advisory),) = advisories_of(document(affected(("introduced", "0")), **more))
     assert advisory.severity == severity
+
+
+def test_a_score_of_vectors_of_another_version_is_given_by_whoever_knows_it():
+    stated = {"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}]}
+    ((_, advisory),) = advisories_of(document(affected(("introduced", "0")), **stated), lambda _: 7.0)
+    assert advisory.severity == "high"
 
 
 @pytest.mark.parametrize(
