@@ -9,7 +9,8 @@ _BITS = {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64)}
 _UNITS = ("s", "ms", "us", "ns")
 _SAME: Mapping[str, str] = {
     "bool": "boolean", "halffloat": "float16", "float": "float32", "double": "float64", "date32[day]": "date",
-    "date64[ms]": "date", "tinyint": "int8", "smallint": "int16", "int": "int32", "bigint": "int64", "long": "int64",
+    "date64[ms]": "date", "tinyint": "int8", "smallint": "int16", "int": "int32", "integer": "int32", "bigint": "int64",
+    "long": "int64",
     "int4": "int32", "int8": "int64", "int2": "int16", "utinyint": "uint8", "usmallint": "uint16", "uinteger": "uint32",
     "ubigint": "uint64", "real": "float32", "float4": "float32", "float8": "float64", "double precision": "float64",
     "text": "string", "varchar": "string", "char": "string", "character varying": "string", "large_string": "string",
@@ -27,6 +28,15 @@ FAMILIES: Mapping[str, str] = {
     "object": r"struct<.*",
     "map": r"map<.*",
 }
+_KINDS: Mapping[str, str] = {
+    "number": FAMILIES["number"],
+    "text": r"string",
+    "boolean": r"boolean",
+    "moment": rf"date|{FAMILIES['timestamp']}",
+    "time": r"time",
+    "bytes": r"binary",
+    "nothing": r"null",
+}
 
 
 def from_arrow(name: str) -> str:
@@ -42,13 +52,20 @@ def from_arrow(name: str) -> str:
     return _SAME.get(name) or _decimal(name) or name
 
 
+def kind_of_values(name: str) -> str:
+    """Give the kind of value of a type by its name in Arrow's or MLflow's words; the name itself if unknown.
+
+    A value of one type can be made one of another only of the same kind: a number a number, a date a moment.
+    """
+    known = from_arrow(name.lower())
+    return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, known)), name)
+
+
 def from_sql(name: str) -> str | None:
     """Give the name of a type from a contract's ``physicalType``, in SQL's words or ours; None for an unknown one."""
     plain = " ".join(name.lower().split())
     bare = re.sub(r"\(\s*\d+\s*\)", "", plain)
     known = {*_SAME.values(), "timestamp[s]", "timestamp[ms]", "timestamp[ns]", "int16", "uint8", "uint16", "uint32"}
-    if plain == "integer":
-        return "int32"
     if plain in ("timestamp", "time"):
         return {"timestamp": "timestamp[us]", "time": "time"}[plain]
     return _SAME.get(plain) or _SAME.get(bare) or _decimal(plain) or (plain if plain in known else None)

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_FAMILIES = {  # by the first letters of MLflow's and of Arrow's names of types
-    "number": ("int", "uint", "long", "float", "double", "halffloat", "decimal"),
-    "text": ("string", "large_string", "str", "object", "dictionary"),
-    "boolean": ("bool",),
-    "time": ("date", "datetime", "timestamp"),
-    "bytes": ("binary", "large_binary"),
-}
-
-
-def family(kind: str) -> str:
-    """Give the family of a type by its name, as MLflow's signatures or Arrow's schemas write it; itself if unknown."""
-    return next((name for name, starts in _FAMILIES.items() if kind.lower().startswith(starts)), kind)
+from xops.core.contract.column_types import kind_of_values
 
 
 def misfits(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
@@ -28,6 +17,6 @@ def misfits(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, .
     changed = tuple(
         f"column {name} is {found[name]}, the model was trained on {kind}"
         for name, kind in wanted.items()
-        if kind and name in found and family(found[name]) != family(kind)
+        if kind and name in found and kind_of_values(found[name]) != kind_of_values(kind)
     )
     return absent + changed

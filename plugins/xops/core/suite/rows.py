@@ -49,6 +49,36 @@ def share_of_rows(rows: int, present: int | None, unexpected: int, mostly: float
     return Answer(success, result)
 
 
+def of_counts(rows: str, present: str, unexpected: str, mostly: float) -> Callable[[Measured], Answer]:
+    """Give what answers from three counts, as :func:`share_of_rows` does."""
+    return lambda measured: share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
+
+
+def of_scores(question: Question, column: Column, spread: str, unexpected: str) -> Plan:
+    """Plan z-scores of which so many are unexpected: none where there is no spread.
+
+    :param spread: the aggregate of the standard deviation.
+    """
+    mostly, rows, present = question.mostly, question.rows(), question.there(column)
+
+    def answer(measured: Measured) -> Answer | None:
+        found = measured[spread]
+        if found and not math.isfinite(found):
+            return None
+        return share_of_rows(measured[rows], measured[present], measured[unexpected] if found else 0, mostly)
+
+    return Plan((rows, present, spread, unexpected), answer)
+
+
+def limit_of_scores(question: Question) -> tuple[Column, float, bool]:
+    """Give the column of a question about z-scores, their limit, and whether it is one on both sides."""
+    column, limit = question.column(*NUMBERS), question.kwargs["threshold"]
+    if not is_number(limit) or "double_sided" not in question.kwargs:
+        raise NotCompiled
+    both = question.flag("double_sided")
+    return column, abs(limit) if both else limit, both
+
+
 def plan_nulls(question: Question, *, wanted: bool) -> Plan:
     """``expect_column_values_to_be_null`` (``wanted``) and ``..._to_not_be_null``."""
     column, mostly = question.column(*Kind), question.mostly
@@ -71,15 +101,13 @@ def plan_values(question: Question, column: Column, fine: str, fits: Callable[[A
     rows, present = question.rows(), question.there(column)
     unexpected = question.rows(f"NOT ({fine})")
 
-    def answer(measured: Measured) -> Answer:
-        return share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
-
     def none_outside(measured: Measured) -> int | None:
         ends = [measured.get(f"{end}({column.sql})") for end in ("min", "max")]
         return 0 if fits and None not in ends and all(map(fits, ends)) else None
 
     failing = question.those(f"NOT ({fine})")
     implied = {unexpected: Implied(frozenset(), none_outside)}
+    answer = of_counts(rows, present, unexpected, mostly)
     return Plan((rows, present, unexpected), answer, failing=failing, implied=implied)
 
 
@@ -168,13 +196,9 @@ def plan_unique_within_record(question: Question) -> Plan:
 
 
 def _plan_records(question: Question, counted: Sequence[str], fine: str) -> Plan:
-    mostly = question.mostly
     rows, present = question.rows(), question.rows(*counted)
     unexpected = question.rows(*counted, f"NOT ({fine})")
-
-    def answer(measured: Measured) -> Answer:
-        return share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
-
+    answer = of_counts(rows, present, unexpected, question.mostly)
     return Plan((rows, present, unexpected), answer, failing=question.those(*counted, f"NOT ({fine})"))
 
 
@@ -198,20 +222,9 @@ def listed_columns(question: Question, *kinds: Kind) -> tuple[list[Column], list
 
 def plan_z_scores(question: Question) -> Plan:
     """``expect_column_value_z_scores_to_be_less_than``: nothing is unexpected where there is no spread."""
-    column, mostly, limit = question.column(*NUMBERS), question.mostly, question.kwargs["threshold"]
-    if not is_number(limit) or "double_sided" not in question.kwargs:
-        raise NotCompiled
+    column, limit, both = limit_of_scores(question)
     values = question.aggregate(f"list({column.sql}::DOUBLE)")
     mean, spread = (question.aggregate(f"{name}({column.sql}::DOUBLE)") for name in ("avg", "stddev_samp"))
     score = f"(x - {mean}) / {spread}"
-    beyond = f"abs({score}) >= {number(abs(limit))}" if question.flag("double_sided") else f"{score} >= {number(limit)}"
-    rows, present = question.rows(), question.there(column)
-    unexpected = f"coalesce(len(list_filter({values}, lambda x: {beyond})), 0)"
-
-    def answer(measured: Measured) -> Answer | None:
-        found = measured[spread]
-        if found and not math.isfinite(found):
-            return None
-        return share_of_rows(measured[rows], measured[present], measured[unexpected] if found else 0, mostly)
-
-    return Plan((rows, present, spread, unexpected), answer)
+    beyond = f"{f'abs({score})' if both else score} >= {number(limit)}"
+    return of_scores(question, column, spread, f"coalesce(len(list_filter({values}, lambda x: {beyond})), 0)")

@@ -37,14 +37,13 @@ from xops.core.suite.plan import (
     NotCompiled,
     Plan,
     Question,
-    is_number,
     is_text,
     nulls_in,
     number,
     text,
 )
 from xops.core.suite.regex_dialect import ascii_dialect
-from xops.core.suite.rows import listed_columns, plan_values, share_of_rows
+from xops.core.suite.rows import limit_of_scores, listed_columns, of_counts, of_scores, plan_values
 from xops.core.suite.values import listed_patterns, matches, plan_in_set
 
 MODES = 1000  # the most common values of a column that are fetched at most
@@ -101,36 +100,21 @@ def plan_compound_unique(question: Question) -> Plan:
 
 
 def _plan_repeated(question: Question, keys: list[Column], counted: list[str]) -> Plan:
-    mostly, rows, present = question.mostly, question.rows(), question.rows(*counted)
+    rows, present = question.rows(), question.rows(*counted)
     groups = ", ".join((_kept(question, *counted), *(key.sql for key in keys)))
     unexpected = question.rows(*counted, f"count(*) OVER (PARTITION BY {groups}) > 1")
-
-    def answer(measured: Measured) -> Answer:
-        return share_of_rows(measured[rows], measured[present], measured[unexpected], mostly)
-
-    return Plan((rows, present, unexpected), answer)
+    return Plan((rows, present, unexpected), of_counts(rows, present, unexpected, question.mostly))
 
 
 def plan_z_scores(question: Question) -> Plan:
     """``expect_column_value_z_scores_to_be_less_than``: nothing is unexpected where there is no spread."""
-    column, mostly, limit = question.column(*NUMBERS), question.mostly, question.kwargs["threshold"]
-    if not is_number(limit) or "double_sided" not in question.kwargs:
-        raise NotCompiled
+    column, limit, both = limit_of_scores(question)
     value, kept = f"{column.sql}::DOUBLE", _kept(question, column.present)
     mean, deviation = (f"{name}({value}) OVER (PARTITION BY {kept})" for name in ("avg", "stddev_samp"))
     distance = f"{value} - {mean}"
-    if question.flag("double_sided"):
-        distance, limit = f"abs({distance})", abs(limit)
-    rows, present, spread = question.rows(), question.there(column), question.aggregate(f"stddev_samp({value})")
-    unexpected = question.rows(column.present, f"{distance} >= {number(limit)} * {deviation}")
-
-    def answer(measured: Measured) -> Answer | None:
-        found = measured[spread]
-        if found and not math.isfinite(found):
-            return None
-        return share_of_rows(measured[rows], measured[present], measured[unexpected] if found else 0, mostly)
-
-    return Plan((rows, present, spread, unexpected), answer)
+    far = f"{f'abs({distance})' if both else distance} >= {number(limit)} * {deviation}"
+    spread = question.aggregate(f"stddev_samp({value})")
+    return of_scores(question, column, spread, question.rows(column.present, far))
 
 
 def plan_extreme(question: Question, function: str) -> Plan:

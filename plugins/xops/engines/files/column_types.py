@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xops.core.contract.column_types import kind_of_values
 from xops.core.errors import Misconfigured, bounded
 
 _DECIMAL = re.compile(r"decimal(?:128)?\(\s*(\d+)\s*,\s*(\d+)\s*\)")
@@ -104,24 +105,5 @@ def wanted_schema(found: Any, types: Mapping[str, Any], what: str) -> Any:
 
 def same_kind(found: Any, wanted: Any) -> bool:
     """Tell whether a column of type ``found`` may be cast to ``wanted``: numbers to numbers, text to text..."""
-    return (
-        found.equals(wanted)
-        or _kind(found) == "nothing"
-        or (_kind(found) is not None and _kind(found) == _kind(wanted))
-    )
-
-
-def _kind(kind: Any) -> str | None:
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return _kind(kind.value_type)
-    kinds = {
-        "number": types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind),
-        "text": types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind),
-        "moment": types.is_timestamp(kind) or types.is_date(kind),
-        "bytes": types.is_binary(kind) or types.is_large_binary(kind),
-        "time": types.is_time(kind),
-        "nothing": types.is_null(kind),
-    }
-    return next((name for name, holds in kinds.items() if holds), None)
+    kind = kind_of_values(str(found))
+    return found.equals(wanted) or kind == "nothing" or kind == kind_of_values(str(wanted))

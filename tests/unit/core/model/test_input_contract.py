@@ -1,6 +1,6 @@
 import pytest
 
-from xops.core.model.input_contract import family, misfits
+from xops.core.model.input_contract import misfits
 
 pytestmark = pytest.mark.unit
 
@@ -37,5 +37,6 @@ def test_a_column_whose_kind_was_not_recorded_only_has_to_be_there():
     assert misfits({"a": "", "b": ""}, {"a": "bool"}) == ("column b is missing",)
 
 
-def test_a_type_that_nobody_knows_is_a_family_of_its_own():
-    assert family("geometry") == "geometry"
+def test_a_type_that_nobody_knows_is_a_kind_of_its_own():
+    assert misfits({"a": "geometry"}, {"a": "geometry"}) == ()
+    assert misfits({"a": "geometry"}, {"a": "raster"}) == ("column a is raster, the model was trained on geometry",)
