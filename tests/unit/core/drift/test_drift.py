@@ -1,14 +1,18 @@
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon as scipys_jensenshannon
 
 from tests.unit.core.profile.test_profile import of_categories, of_numbers
 from xops.core.drift import distances
 from xops.core.drift.chance import chance, share_chance
+from xops.core.drift.chi_square_tail import chi_square_tail
 from xops.core.drift.judge import DriftRules, compare
 from xops.core.drift.movement import movement, sentence
 from xops.core.errors import Misconfigured
@@ -178,6 +182,26 @@ def test_chance_of_numbers_is_no_less_than_kolmogorovs():
 )
 def test_a_change_of_everything_is_no_chance_however_unequal_the_sides(old, new):
     assert chance(of_counts(old[:250]), of_counts(new[:250])) < 1e-6
+
+
+@given(st.integers(1, 3000), st.floats(0, 3))
+def test_the_tail_of_chi_square_is_scipys(freedom, share):
+    for value in (freedom * share, freedom + share * 10 * math.sqrt(freedom)):
+        assert chi_square_tail(freedom, value) == pytest.approx(stats.chi2.sf(value, freedom), rel=1e-9, abs=1e-11)
+
+
+def test_the_tail_of_chi_square_is_told_at_its_ends():
+    ends = [chi_square_tail(2, value) for value in (0.0, -1.0, math.inf, 1e5)]
+    assert ends == [1, 1, 0, 0]
+    assert math.isnan(chi_square_tail(2, math.nan))
+    assert chi_square_tail(2, 1400.0) == pytest.approx(stats.chi2.sf(1400.0, 2), rel=1e-9)
+
+
+def test_categories_are_judged_without_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    assert chance(of_counts([900, 100]), of_counts([100, 900])) < 1e-12
+    assert chance(of_counts([50, 50]), of_counts([45, 55])) > 0.1
+    assert chance(*both([1.0, 2.0] * 500, [3.0, 4.0] * 500)) < 1e-12
 
 
 def test_one_rare_value_among_few_rows_is_chance():
