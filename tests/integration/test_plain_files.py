@@ -25,7 +25,7 @@ from xops.engines import one_select
 from xops.engines.duckdb_query import connected
 from xops.engines.files import footers
 from xops.engines.files.arrow_schema import type_tags
-from xops.engines.files.plain_files import plain_files
+from xops.engines.files.plain_files import long_footers, plain_files
 
 pytestmark = pytest.mark.integration
 
@@ -194,3 +194,28 @@ def test_a_suite_over_a_plain_file_loads_neither_arrow_nor_numpy(tmp_path):
         env={"PYTHONPATH": f"{ROOT}/plugins:{ROOT}"},
     )  # fmt: skip
     assert ran.stdout.strip() == f"{json.dumps([43, []])} []"
+
+
+def test_files_whose_footers_are_long_are_told_as_others_and_proven_without_a_query(tmp_path, monkeypatch):
+    table = pa.table({"n": pa.array(range(2000)), "x": np.arange(2000.0), "s": ["ü"] * 2000})
+    short, long = (str(tmp_path / f"{name}.parquet") for name in ("short", "long"))
+    pq.write_table(table, short)
+    pq.write_table(table, long, row_group_size=4)
+    assert (long_footers([short]), long_footers([long]), long_footers([short, long])) == (False, True, True)
+    asked = [
+        {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 2000}},
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "s"}},
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "n", "min_value": 0, "max_value": 1999}},
+    ]
+    wanted = one_select.decide([short], {"expectations": asked})
+    monkeypatch.setattr("duckdb.connect", None)
+    assert one_select.decide([long], {"expectations": asked}) == wanted
+    assert all(entry["success"] for entry in wanted)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no table at all"])
+def test_what_is_no_file_or_no_whole_one_has_no_long_footer(content, tmp_path):
+    path = tmp_path / "rows.parquet"
+    assert not long_footers([str(path)])
+    path.write_bytes(content)
+    assert not long_footers([str(path)])

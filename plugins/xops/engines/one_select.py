@@ -14,7 +14,7 @@ from xops.core.suite.plan import Column, Kind, Plan, columns_of
 from xops.engines.duckdb_query import Unanswered, connected, parquet, statement
 from xops.engines.files.footers import stated
 from xops.engines.files.parquet_files import here
-from xops.engines.files.plain_files import plain_files
+from xops.engines.files.plain_files import long_footers, plain_files
 from xops.engines.scan import Scanned
 from xops.engines.sources import ArrowRows, ParquetFiles, Rows, Source, reading, source_of
 
@@ -71,9 +71,9 @@ def decide(rows: Rows, suite: Mapping[str, Any], *, memory_limit: str = "") -> l
 def _decide_plain(
     rows: Rows, suite: Mapping[str, Any], name: str, memory_limit: str
 ) -> list[dict[str, Any] | None] | None:
-    """Decide, as :func:`decide`, of plain Parquet files on this machine; None of any other rows."""
+    """Decide, as :func:`decide`, of plain Parquet files with short footers on this machine; None of other rows."""
     paths = here(rows) if isinstance(rows, (str, list, tuple)) else []
-    if not paths:
+    if not paths or long_footers(paths):
         return None
     with connected(name, memory_limit) as connection:
         files = plain_files(connection, paths)

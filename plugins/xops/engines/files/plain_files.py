@@ -5,10 +5,13 @@ Loading Arrow and numpy takes longer than to test a table of a hundred rows; Duc
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xops.core.suite.plan import EVERY, NUMBERS, Column, Kind, columns_of
@@ -24,6 +27,7 @@ _SIMPLE = {  # Arrow's names of the types that DuckDB says of a file's columns
     "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64",
 }  # fmt: skip
 _AS_STORED = (2, 3, 5, 6, 7, 8, 10, 20)  # Int, FloatingPoint, Utf8, Bool, Decimal, Date, Timestamp, LargeUtf8
+_LONG = 65_536  # bytes of footers
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _UNIT = re.compile(r"TimestampType\(isAdjustedToUTC=([01]), unit=.*\b(MILLIS|MICROS|NANOS)=\w+Seconds")
 _UNITS = {"MILLIS": "ms", "MICROS": "us", "NANOS": "ns"}
@@ -43,6 +47,20 @@ class PlainFiles:
 
     columns: list[Column]
     stated: Mapping[str, Any]
+
+
+def long_footers(paths: Sequence[str]) -> bool:
+    """Tell whether to read the footers of files takes DuckDB longer than it takes to load Arrow, which reads them fast.
+
+    Of a file that is no whole Parquet file nothing is told: whoever reads it says so.
+    """
+    size = 0
+    for path in paths:
+        with contextlib.suppress(OSError), Path(path).open("rb") as file:
+            file.seek(-8, io.SEEK_END)
+            length, magic = file.read(4), file.read(4)
+            size += int.from_bytes(length, "little") if magic == b"PAR1" else 0
+    return size > _LONG
 
 
 def plain_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> PlainFiles | None:
