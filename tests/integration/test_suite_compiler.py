@@ -408,6 +408,38 @@ def test_values_of_a_suite_are_quoted():
     assert compare(rows, asked) == ([], 2)
 
 
+def test_a_moment_between_two_microseconds_is_left_to_great_expectations():
+    asked = [
+        {
+            "type": f"expect_column_{end}_to_be_between",
+            "kwargs": {"column": "at", f"{end}_value": "2020-01-01T00:00:00"},
+        }
+        for end in ("min", "max")
+    ]
+    moments = [1_577_836_800_000_000_001, 1_577_836_800_000_000_001]
+    for late, decided in ((0, 2), (1, 1)):
+        rows = pa.table({"at": pa.array([moments[0] - 1, moments[1] - 1 + late], pa.timestamp("ns"))})
+        assert compare(rows, asked) == ([], decided)
+        assert [entry["success"] for entry in validate(rows, {"expectations": asked})] == [True, not late]
+
+
+def test_text_with_a_nul_is_not_the_text_before_it():
+    asked = [{"type": "expect_column_unique_value_count_to_be_between", "kwargs": {"column": "s", "min_value": 3}}]
+    rows = pa.table({"s": ["a\0b", "a", "b"]})
+    (ours,), (theirs,) = validate(rows, {"expectations": asked}), in_gx(rows, asked)
+    assert (ours["result"]["observed_value"], theirs["result"]["observed_value"]) == (3, 2)
+
+
+def test_single_floats_near_the_greatest_are_no_infinity():
+    asked = [{"type": "expect_column_max_to_be_between", "kwargs": {"column": "x", "max_value": 1}}]
+    rows = pa.table({"x": pa.array([3.4e38, 1.0], pa.float32())})
+    (ours,), (theirs,) = validate(rows, {"expectations": asked}), in_gx(rows, asked)
+    assert (ours["result"]["observed_value"], theirs["result"]["observed_value"]) == (
+        pytest.approx(3.4e38),
+        "Infinity",
+    )
+
+
 def test_bounds_that_are_text_order_text_where_great_expectations_refuses_the_suite():
     asked = {
         "type": "expect_column_values_to_be_between",

@@ -38,15 +38,18 @@ def plan_extreme(question: Question, function: str) -> Plan:
     column = question.column(*EXTREMES)
     limits = limits_of(question, column)
     extreme = question.aggregate(f"{function}({column.sql})")
+    fine = (f"epoch_ns({extreme}) % 1000",) if column.dtype == "datetime64[ns]" else ()
 
     def answer(measured: Measured) -> Answer | None:
         value = measured[extreme]
+        if any(measured[ask] for ask in fine):
+            return None  # Python has no moment between two microseconds
         wanted = {Kind.DATE: dt.date, Kind.TIMESTAMP: dt.date, Kind.BOOLEAN: bool}.get(column.kind, object)
         if not isinstance(value, wanted):
             return None  # pandas has a null of its own for each; of a time beyond Python's, DuckDB gives the text
         return judge_figure(as_pandas(column, value, nulls=nulls_in(column, measured)), limits)
 
-    return Plan((extreme, *whole_column(column)), answer)
+    return Plan((extreme, *fine, *whole_column(column)), answer)
 
 
 def plan_moment(question: Question, function: str) -> Plan:
