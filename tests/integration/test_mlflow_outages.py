@@ -81,6 +81,21 @@ def promote(model, version, champion, key):
     return Promotions(model).promote(version, [("evidence", verdict)], Asker(key, 1, key), reason="", rule=Rule())
 
 
+def fetch(model, home):
+    """Fetch the files of a model's first version into a cache that is empty."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xops.hooks.settings.home", lambda: home)
+        manifest = MlflowHook().version(model, "1").tags[MANIFEST]
+        with MlflowHook().recorded_files(model, "1", manifest) as folder:
+            assert manifest_digest(folder) == manifest
+
+
+def copy(model, name):
+    """Copy a model's champion within one server."""
+    store = Objects.configured()
+    copy_champion(model, to_model=name, key="copy", source=MlflowHook(), source_store=store, target=MlflowHook())
+
+
 @pytest.fixture
 def model():
     return f"model {uuid.uuid4().hex}"
@@ -138,28 +153,14 @@ def test_a_promotion_is_one_entry_whenever_mlflow_is_out(mlflow, train, model):
 
 def test_a_model_is_loaded_whole_or_not_at_all_whenever_mlflow_is_out(mlflow, train, model, tmp_path):
     train(model)
-    manifest = MlflowHook().version(model, "1").tags[MANIFEST]
-
-    def fetch(number):
-        home = tmp_path / str(number)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("xops.hooks.settings.home", lambda: home)
-            with MlflowHook().recorded_files(model, "1", manifest) as folder:
-                assert manifest_digest(folder) == manifest
-
-    for _ in outages(mlflow, fetch, itertools.count()):
+    for _ in outages(mlflow, lambda number: fetch(model, tmp_path / str(number)), itertools.count()):
         pass
 
 
 def test_a_champion_is_copied_once_whenever_mlflow_is_out(mlflow, train, model, monkeypatch):
     train(model)
     promote(model, "1", None, "key")
-    store = Objects.configured()
-
-    def copy(name):
-        copy_champion(model, to_model=name, key="copy", source=MlflowHook(), source_store=store, target=MlflowHook())
-
-    for name in outages(mlflow, copy, (f"{model} {number}" for number in itertools.count())):
+    for name in outages(mlflow, lambda name: copy(model, name), (f"{model} {number}" for number in itertools.count())):
         (version,), (run,) = mlflow.versions(name), mlflow.runs(name)
         assert version.tags[MANIFEST] == mlflow.versions(model)[0].tags[MANIFEST]
         assert run.info.status == "FINISHED"
@@ -176,17 +177,33 @@ def test_a_server_that_asks_for_a_day_s_patience_costs_seconds(mlflow, train, mo
     assert time.monotonic() - began < 20
 
 
+DONE = {
+    "training": lambda train, model, _: train(model, "key 2"),
+    "promotion": lambda _, model, __: promote(model, "1", None, "key"),
+    "loading": lambda _, model, home: fetch(model, home),
+    "copy": lambda _, model, __: copy(model, f"{model} copied"),
+}
+
+
 @ONE_IS_ENOUGH
-def test_a_server_that_hangs_in_the_middle_of_a_promotion_is_given_up(mlflow, train, model, monkeypatch):
-    monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # ten seconds are meant
+@pytest.mark.parametrize("what", DONE)
+def test_a_server_that_hangs_in_the_middle_is_given_up(mlflow, train, model, monkeypatch, tmp_path, what):
     train(model)
-    mlflow.proxy.fail_after(2, "silence")
-    with pytest.raises(Unavailable):
+    if what == "copy":
         promote(model, "1", None, "key")
-    assert not PromotionLog(model).read()
+    promoted = len(PromotionLog(model).read())
+    monkeypatch.setitem(mlflow_connection._BOUNDS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # ten seconds are meant
+    mlflow.proxy.fail_after(2, "silence")
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        DONE[what](train, model, tmp_path)
+    assert time.monotonic() - began < 15
+    assert mlflow.proxy.struck
+    assert len(PromotionLog(model).read()) == promoted
     mlflow.proxy.forget()
-    promote(model, "1", None, "key")
-    assert len(PromotionLog(model).read()) == 1
+    DONE[what](train, model, tmp_path)
+    assert len(PromotionLog(model).read()) == promoted + (what == "promotion")
+    assert len(mlflow.versions(model)) == 1 + (what == "training")
 
 
 def train_in_a_process(home, connection, folder, model, number):
