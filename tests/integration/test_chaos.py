@@ -40,7 +40,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600 + 10 * KILLS)]
 
 SEED = int(os.environ.get("XOPS_SEED", time.time_ns() % 2**32))
 PRELOADED = [
-    "sklearn.linear_model", "skops.io", "mlflow.sklearn", "mlflow.models", "pandas", "pyiceberg.catalog.sql",
+    "sklearn.linear_model", "skops.io", "mlflow.sklearn", "mlflow.models", "mlflow.pyfunc", "pandas",
+    "mlflow.tracing.processor.base_mlflow", "narwhals._pandas_like.dataframe", "obstore.store", "pyiceberg.catalog.sql",
     "pyiceberg.io.pyarrow", __name__,
 ]  # fmt: skip
 PATIENCE = 120

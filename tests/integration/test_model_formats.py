@@ -76,6 +76,19 @@ def test_a_model_comes_back_as_it_was(tmp_path, model, target):
     assert not list((tmp_path / "m").glob("*.pkl"))
 
 
+def test_no_installed_package_is_searched_for_its_modules(tmp_path, monkeypatch, caplog):
+    from mlflow.utils import requirements_utils
+    from sklearn.linear_model import LinearRegression
+
+    monkeypatch.setattr(requirements_utils, "_MODULES_TO_PACKAGES", None)
+    monkeypatch.setattr("importlib_metadata.packages_distributions", lambda: pytest.fail("half a second"))
+    fitted = LinearRegression().fit(FRAME, MINUTES)
+    model_files.save(fitted, tmp_path / "model", example=FRAME, requirements=["numpy==1.0", "scikit-learn"])
+    assert requirements_utils._MODULES_TO_PACKAGES is None
+    assert "required: numpy==1.0" in caplog.text
+    assert "unexpected" not in caplog.text
+
+
 def test_boosters_come_back_as_they_were(tmp_path):
     import lightgbm
     import xgboost

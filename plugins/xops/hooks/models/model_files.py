@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,16 +104,33 @@ def save(
         "signature": infer_signature(example, answered), "pip_requirements": requirements,
         "input_example": made_up(example),
     }  # fmt: skip
+    with _requirements_by_their_names():
+        try:
+            format_of(fitted).save(fitted, folder, arguments, architectures)
+        except MlflowException as error:
+            if not allow_pickle:
+                raise Misconfigured(
+                    f"{type(fitted).__name__}: it cannot be kept in a format that loads without running code: "
+                    f"{bounded(error)}. {_TRUST}"
+                ) from error
+            shutil.rmtree(folder, ignore_errors=True)
+            flavors.save_in_flavor(fitted, folder, arguments)
+
+
+@contextlib.contextmanager
+def _requirements_by_their_names() -> Iterator[None]:
+    """Let MLflow look a requirement up by its name alone, to warn where another version is installed.
+
+    It would first read which modules each installed package has, half a second, for packages that pip does not know.
+    """
+    from mlflow.utils import requirements_utils
+
+    before = requirements_utils._MODULES_TO_PACKAGES  # noqa: SLF001
+    requirements_utils._MODULES_TO_PACKAGES = before or {}  # noqa: SLF001
     try:
-        format_of(fitted).save(fitted, folder, arguments, architectures)
-    except MlflowException as error:
-        if not allow_pickle:
-            raise Misconfigured(
-                f"{type(fitted).__name__}: it cannot be kept in a format that loads without running code: "
-                f"{bounded(error)}. {_TRUST}"
-            ) from error
-        shutil.rmtree(folder, ignore_errors=True)
-        flavors.save_in_flavor(fitted, folder, arguments)
+        yield
+    finally:
+        requirements_utils._MODULES_TO_PACKAGES = before  # noqa: SLF001
 
 
 def made_up(frame: pd.DataFrame) -> pd.DataFrame:
