@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from xops.core.errors import Misconfigured
+from xops.core.errors import Misconfigured, Unavailable
 from xops.hooks.models.registry import MlflowHook, Training
 from xops.provider_info import get_provider_info
 
@@ -77,6 +77,17 @@ def test_databricks_is_given_its_own_credentials_and_workspace(mlflow_at, inside
         **wanted,
     }
     assert (found["MLFLOW_TRACKING_URI"], found["MLFLOW_REGISTRY_URI"]) == ("databricks", "databricks-uc")
+
+
+def test_a_database_is_given_the_login_of_the_connection(mlflow_at, postgres, inside):
+    database = postgres.replace("postgresql://postgres@", "postgresql+psycopg2://")
+    mlflow_at(database, login="nobody-of-this-name", password="x")
+    with pytest.raises(Unavailable, match='role "nobody-of-this-name" does not exist'):
+        inside()
+    assert "PGUSER" not in os.environ
+    mlflow_at("mysql+pymysql://db.example.com/mlflow")
+    with pytest.raises(Misconfigured, match="reach it through MLflow's server"):
+        inside()
 
 
 def test_the_registry_may_be_elsewhere_and_its_address_holds_no_credentials(mlflow, mlflow_at, inside):

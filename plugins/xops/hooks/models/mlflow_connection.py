@@ -44,7 +44,7 @@ class MlflowConnection(BaseHook):
     """MLflow's tracking server and registry.
 
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
-        URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
+        URI (its login and password reach PostgreSQL only), or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
         token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
         certificate, ``extra.databricks_host`` the workspace where the host is ``databricks`` (the password is its
         token, or with a login a service principal's secret), ``extra.allow_pickle`` true for models that run code when
@@ -228,6 +228,12 @@ def _secrets(connection: Connection, tracking: str) -> dict[str, str]:
         place = {"DATABRICKS_HOST": str(extra["databricks_host"])} if extra.get("databricks_host") else {}
         named = {"DATABRICKS_CLIENT_ID": login, "DATABRICKS_CLIENT_SECRET": password} if login else {}
         return place | (named or ({"DATABRICKS_TOKEN": password} if password else {}))
+    if tracking.startswith("postgresql"):  # libpq's own variables: MLflow's are for servers
+        named = {"PGUSER": login, "PGPASSWORD": password}
+        return {name: value for name, value in named.items() if value}
+    if "://" in tracking and not tracking.startswith(("http", "sqlite")) and (login or password):
+        kind = tracking.partition(":")[0]
+        raise Misconfigured(f"MLflow at {kind}: it takes no login from a connection; reach it through MLflow's server")
     secrets = {"MLFLOW_TRACKING_INSECURE_TLS": "true"} if extra.get("insecure_tls") else {}
     if login:
         return secrets | {"MLFLOW_TRACKING_USERNAME": login, "MLFLOW_TRACKING_PASSWORD": password}
