@@ -44,12 +44,12 @@ class MlflowConnection(BaseHook):
     """MLflow's tracking server and registry.
 
     :param conn_id: an Airflow connection of type ``mlflow``: ``host`` is the server's URL, ``databricks``, a database
-        URI (its login and password reach PostgreSQL only), or the absolute path of a local folder; ``login`` and ``password`` the credentials, a password alone a
-        token; ``extra.registry_uri`` a registry that is elsewhere, ``extra.insecure_tls`` true for an unverified
-        certificate, ``extra.databricks_host`` the workspace where the host is ``databricks`` (the password is its
-        token, or with a login a service principal's secret), ``extra.allow_pickle`` true for models that run code when
-        they are loaded, which are scanned first, ``extra.architectures`` a list of installed packages whose PyTorch
-        classes may be called to load a model.
+        URI, or the absolute path of a local folder; ``login`` and ``password`` the credentials of a server or of
+        PostgreSQL, a password alone a token; ``extra.registry_uri`` a registry that is elsewhere,
+        ``extra.insecure_tls`` true for an unverified certificate, ``extra.databricks_host`` the workspace where the
+        host is ``databricks`` (the password is its token, or with a login a service principal's secret),
+        ``extra.allow_pickle`` true for models that run code when they are loaded, which are scanned first,
+        ``extra.architectures`` a list of installed packages whose PyTorch classes may be called to load a model.
         Where no such connection exists, a folder of its own under AIRFLOW_HOME, for one machine only.
     """
 
