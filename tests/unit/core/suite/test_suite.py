@@ -512,3 +512,12 @@ def test_a_suite_with_a_parameter_is_refused(value):
 def test_a_time_beyond_those_of_python_is_left_to_great_expectations():
     measured = {"max(": "5881580-07-11 (BC)"}
     assert answered("column_max_to_be_between", counts(4, 4, by=measured), column="d", max_value="2020-01-01") is None
+
+
+def test_a_moment_between_two_microseconds_is_not_decided():
+    at = [Column("at", 0, Kind.TIMESTAMP, "datetime64[ns]")]
+    asked = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "at", "max_value": "2020-01-01T00:00:00"}}
+    plan = compile_expectation(asked, at)
+    found = {"max(c0)": dt.datetime(2020, 1, 1), "count(*)": 1, "count(c0)": 1}  # noqa: DTZ001
+    assert plan.answer(found | {"epoch_ns(max(c0)) % 1000": 0}).success
+    assert plan.answer(found | {"epoch_ns(max(c0)) % 1000": 1}) is None
