@@ -16,7 +16,7 @@ _CSS = """
 --mark:#6ea8ff;--other:#f0a35e;--pass:#4cc26b;--warn:#dfb13d;--fail:#ff7b78;--unknown:#b59bf2}}
 @media print{:root{color-scheme:light;--page:#fff;--text:#000;--soft:#444;--line:#bbb;--panel:#fff;--mark:#1f5fbf;
 --other:#b4540a;--pass:#1a7f37;--warn:#946200;--fail:#c6262e;--unknown:#6e4fb3}
-tr{break-inside:avoid}h2{break-after:avoid}}
+@page{margin:14mm 12mm}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:2rem 1.25rem 4rem;max-width:68rem;background:var(--page);color:var(--text);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif}
@@ -44,6 +44,12 @@ svg .curve{fill:none;stroke-width:2}svg .d1{stroke-dasharray:6 3}svg .d2{stroke-
 svg .d3{stroke-dasharray:8 2 2 2}
 svg .cell{fill:var(--mark)}
 svg .point{fill:currentColor;stroke:none}svg .interval{stroke:currentColor;stroke-width:2}svg .plain{color:var(--mark)}
+@media print{*{print-color-adjust:exact}body{padding:0;max-width:none;font-size:10pt}p{max-width:none}
+tr,header{break-inside:avoid}h2{break-after:avoid}
+.wide{overflow:visible}table{font-size:7.5pt}th,td{padding:.25rem .5rem .25rem 0;max-width:none}
+td:nth-child(2),td:nth-child(3),td:last-child{overflow-wrap:anywhere;min-width:5rem}
+td:nth-child(2){min-width:8rem}td:last-child{min-width:11rem}.outcome{font-size:7pt;padding:0 .4rem}
+.figures{columns:auto}figcaption span{font-size:8.5pt}svg{max-width:27rem}}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
