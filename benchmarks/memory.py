@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+
+from xops.checks.battery.process_tree import beneath, held
 
 _PAUSE = 0.05  # seconds between two looks
 
@@ -29,7 +30,7 @@ def peak_of_tree() -> Iterator[Peak]:
 
     def watch() -> None:
         while True:
-            peak.megabytes = max(peak.megabytes, sum(map(_megabytes, _tree(os.getpid()))))
+            peak.megabytes = max(peak.megabytes, sum(map(held, (os.getpid(), *beneath(os.getpid())))) / 1e6)
             if done.wait(_PAUSE):
                 return
 
@@ -40,23 +41,3 @@ def peak_of_tree() -> Iterator[Peak]:
     finally:
         done.set()
         watching.join()
-
-
-def _tree(process: int) -> Iterator[int]:
-    yield process
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in _read(task).split():
-            yield from _tree(int(child))
-
-
-def _megabytes(process: int) -> float:
-    _, _, told = _read(Path(f"/proc/{process}/smaps_rollup")).partition("\nPss:")
-    return 1024 * int(told.split()[0]) / 1e6 if told else 0.0
-
-
-def _read(file: Path) -> str:
-    """Give a file of a process; nothing once it has ended."""
-    try:
-        return file.read_text()
-    except OSError:
-        return ""

@@ -1,7 +1,9 @@
 """Resources: a slow, a large and a greedy model are caught beside the champion, a fine one passes."""
 
+import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,8 +29,9 @@ TIMES = {"row_seconds", "batch_seconds", "rows_per_second", "row_seconds_ratio",
 class Model:
     """A model that takes a while, or memory, in the named places."""
 
-    def __init__(self, *, seconds=0.02, batch=0.0, load=0.0, weight=0, takes=0, ends=False):
+    def __init__(self, *, seconds=0.02, batch=0.0, load=0.0, weight=0, takes=0, ends=False, forks=0):
         self.seconds, self.batch, self.load, self.takes, self.ends = seconds, batch, load, takes, ends
+        self.forks = forks
         self.weight = bytes(weight)
 
     def __setstate__(self, state):
@@ -39,7 +42,12 @@ class Model:
         print("not an answer")  # noqa: T201
         if self.ends:
             sys.exit(3)
-        np.ones(self.takes, dtype=np.uint8)
+        for _ in range(self.forks):
+            if len(frame) > 1 and os.fork() == 0:
+                kept = np.ones(self.takes, dtype=np.uint8)
+                time.sleep(60)
+                os._exit(int(kept[0]))
+        np.ones(0 if self.forks else self.takes, dtype=np.uint8)
         time.sleep(self.seconds + (self.batch if len(frame) > 1 else 0))
         return frame["x"].to_numpy() * 2
 
@@ -97,6 +105,22 @@ def test_a_model_that_takes_more_than_it_may_is_killed_and_fails(candidate, said
     assert found["resources"].outcome is Outcome.FAIL
     assert pd.Series(found["resources"].reason).str.fullmatch(said).all(), found["resources"].reason
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize(
+    ("candidate", "said"),
+    [
+        (Model(takes=150_000_000, forks=5, seconds=60), "m/2 took more memory than it is allowed, and was stopped"),
+        (Model(takes=170_000_000, forks=2, seconds=4), r"m/2 took [3-4]\d\d MB of memory, 300 are allowed"),
+    ],
+    ids=["a lot", "some more"],
+)
+def test_the_memory_of_processes_that_a_model_starts_is_its_own_and_they_end_with_it(candidate, said):
+    found = judged(candidate, Resources(LIMITS, allowed_megabytes=300, timeout=50))
+    assert found["resources"].outcome is Outcome.FAIL
+    assert pd.Series(found["resources"].reason).str.fullmatch(said).all(), found["resources"].reason
+    commands = [Path(f"/proc/{one.name}/cmdline") for one in Path("/proc").iterdir() if one.name.isdigit()]
+    assert not [one for one in commands if one.exists() and "resources_child" in one.read_text()]
 
 
 def test_what_cannot_be_measured_is_unknown():

@@ -20,6 +20,7 @@ import numpy as np
 from xops.checks.battery import attribution_child
 from xops.checks.battery.answers import Unmeasured
 from xops.checks.battery.disturbances import SEED
+from xops.checks.battery.process_tree import end
 from xops.checks.battery.resources import line_of
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
@@ -139,11 +140,12 @@ def _sent(answers: Answers, single: int, deadline: float) -> Mapping[str, Any]:
         with subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
             [sys.executable, attribution_child.__file__, str(folder)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"OMP_WAIT_POLICY": "passive"} | os.environ,
+            start_new_session=True,
         ) as process:  # fmt: skip
             try:
                 while lines := line_of(process.stdout, deadline):
                     for line in lines.splitlines():
                         last |= json.loads(line)
             finally:
-                process.kill()
+                end(process.pid)
         return last

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp, inf, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from xops.checks.battery import resources_child
 from xops.checks.battery.answers import BadAnswer, Unmeasured
+from xops.checks.battery.process_tree import beneath, end, held
 from xops.core.errors import Misconfigured, bounded
 from xops.core.model.intervals import Interval, interval_from
 from xops.core.verdict import Finding, Outcome
@@ -40,6 +41,7 @@ _UNITS = {
 _MEGABYTE = 1_000_000
 _HEADROOM = 256 * _MEGABYTE  # stacks of threads and the allocator's own, beyond which a model is stopped
 _SINGLES = 5
+_LOOK = 0.1  # seconds between two looks at what a process has started
 _LEAST = 1e-9  # seconds and megabytes, below which nothing is told apart
 
 
@@ -52,7 +54,7 @@ class Resources:
     with Student's interval), ``rows_per_second`` of the batch, ``load_seconds`` with the import of libraries,
     ``peak_megabytes`` of resident memory beyond that of the rows, and ``size_megabytes`` of its files as they are
     stored (of its pickle where it was handed over as an object). A model that takes more memory or time than allowed is
-    killed, and fails; the memory that it may take is bounded on Linux.
+    killed with the processes that it started, whose memory counts as its own, and fails; memory is bounded on Linux.
 
     :param limits: by what is measured the largest value allowed, inclusive; of ``rows_per_second`` the least.
     :param ratios: the same as a multiple of the champion's.
@@ -130,13 +132,15 @@ class Resources:
                 [sys.executable, resources_child.__file__, str(folder), str(allowed)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env={"OMP_WAIT_POLICY": "passive"} | os.environ,  # threads that spin would time the other processes
+                start_new_session=True,
             )  # fmt: skip
-            child = _Child(name, process, contender.size or (folder / "model.pickle").stat().st_size)
+            size = contender.size or (folder / "model.pickle").stat().st_size
+            child = _Child(name, process, size, allowed=self.allowed_megabytes)
             try:
-                child.load(self.timeout, self.allowed_megabytes)
+                child.load(self.timeout)
                 yield child
             finally:
-                process.kill()
+                end(process.pid)
                 process.communicate()
 
     def _limit(self, exam: Exam, what: str, limit: float, own: _Figures) -> Finding:
@@ -203,16 +207,16 @@ def _geometric(logs: list[float], confidence: float) -> Interval:
 class _Child:
     """The process of one model, until it answers no more."""
 
-    def __init__(self, name: str, process: Any, size: int, why: Unmeasured | None = None) -> None:
-        self.name, self.process, self.size, self.why = name, process, size, why
+    def __init__(self, name: str, process: Any, size: int, why: Unmeasured | None = None, allowed: float = inf) -> None:
+        self.name, self.process, self.size, self.why, self.allowed = name, process, size, why, allowed
+        self.beneath = 0  # the most bytes that the processes which it started were seen to hold
         self.loaded: dict[str, Any] = {}
         self.rounds: list[dict[str, float]] = []
 
-    def load(self, timeout: float, allowed: float) -> None:
+    def load(self, timeout: float) -> None:
         self.loaded = self._answer(timeout)
-        if self.why is None and self.loaded["peak_bytes"] > allowed * _MEGABYTE:
-            took = self.loaded["peak_bytes"] / _MEGABYTE
-            self.why = BadAnswer(self.name, f"took {took:.0f} MB of memory, {allowed} are allowed")
+        if self.why is None and self._peak() > self.allowed:
+            self.why = BadAnswer(self.name, f"took {self._peak():.0f} MB of memory, {self.allowed} are allowed")
 
     def measure(self, singles: int, timeout: float) -> None:
         if self.why is None:
@@ -231,38 +235,50 @@ class _Child:
                 **measured,
                 "rows_per_second": [rows / max(one, _LEAST) for one in measured["batch_seconds"]],
                 "load_seconds": [self.loaded["load_seconds"]],
-                "peak_megabytes": [self.loaded["peak_bytes"] / _MEGABYTE],
+                "peak_megabytes": [self._peak()],
                 "size_megabytes": [self.size / _MEGABYTE],
             }
         )
 
+    def _peak(self) -> float:
+        return float(self.loaded["peak_bytes"] + self.beneath) / _MEGABYTE
+
+    def _grown(self) -> bool:
+        """Tell whether what it started holds too much; each process by itself is limited where it runs."""
+        self.beneath = max(self.beneath, sum(map(held, beneath(self.process.pid))))
+        return self.beneath > self.allowed * _MEGABYTE + _HEADROOM
+
     def _answer(self, timeout: float) -> dict[str, Any]:
         """Read one line; without one, kill the process and keep the reason."""
-        line = line_of(self.process.stdout, time.monotonic() + timeout)
+        line = line_of(self.process.stdout, time.monotonic() + timeout, self._grown)
         given: dict[str, Any] = json.loads(line) if line else {}
         if given and not {"raised", "out_of_memory"} & set(given):
             return given
         if given.get("raised"):
             why = f"cannot answer in a process of its own: {given['raised']}"
-        elif given:
+        elif given or self._grown():
             why = "took more memory than it is allowed, and was stopped"
         elif line is None:
             why = f"gave no answer in {timeout} s, and was killed"
         else:
             why = f"ended its process, with code {self.process.wait()}"
         self.why = BadAnswer(self.name, why)
-        self.process.kill()
+        end(self.process.pid)
         return {}
 
 
-def line_of(stream: Any, deadline: float) -> bytes | None:
-    """Read a line of a pipe; empty at its end, None when the deadline is past."""
+def line_of(stream: Any, deadline: float, stop: Callable[[], bool] = lambda: False) -> bytes | None:
+    """Read a line of a pipe; empty at its end, None when the deadline is past or ``stop``, asked meanwhile, says so."""
     read = b""
     with selectors.DefaultSelector() as waiting:
         waiting.register(stream, selectors.EVENT_READ)
         while not read.endswith(b"\n"):
-            if not waiting.select(max(deadline - time.monotonic(), 0)):
+            left = max(deadline - time.monotonic(), 0)
+            ready = waiting.select(min(left, _LOOK))
+            if stop() or not (ready or left):
                 return None
+            if not ready:
+                continue
             piece = stream.read1(4096)
             if not piece:
                 return b""
