@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from xops.core.dataset.writes import Write
 from xops.core.errors import Misconfigured, Refused, Unavailable
+from xops.engines.streams import table_of
 from xops.hooks.datasets.store import store_of
 from xops.hooks.store.objects import Objects
 
@@ -97,6 +98,15 @@ def test_a_staged_batch_is_seen_by_nobody_until_it_is_published(dataset):
     assert dataset.store.schema(published).names == ["id", "day", "ok", "batch"]
 
 
+def test_rows_are_read_in_pieces_and_in_the_same_order_each_time(dataset, monkeypatch):
+    monkeypatch.setattr("xops.hooks.landing.sql_rows._ROWS", 2)
+    monkeypatch.setattr("xops.hooks.datasets.parquet_prefixes.BATCH_ROWS", 2)
+    stream = dataset.store.stream(dataset.stage("2013-01", [5, 3, 4, 1, 2]))
+    assert [batch.column("id").to_pylist() for batch in stream.batches(["ok", "id"])] == [[5, 3], [4, 1], [2]]
+    assert table_of(stream)["id"].to_pylist() == [5, 3, 4, 1, 2]
+    assert stream.num_rows == 5
+
+
 def test_publishing_again_changes_nothing(dataset):
     staged = dataset.stage("2013-01", [1, 2])
     once = dataset.store.publish(staged)
@@ -141,7 +151,7 @@ def test_failing_rows_are_set_aside_and_released_when_they_pass(dataset):
     assert dataset.store.publish(kept).rows == 2
     assert (dataset.seen(), dataset.aside()) == ({"2013-01": [1, 2]}, {"2013-01": [3, 4]})
     (waiting,) = dataset.store.quarantined(dataset.table)
-    assert dataset.store.beside(waiting)["id"].to_pylist() == [1, 2]
+    assert table_of(dataset.store.beside(waiting))["id"].to_pylist() == [1, 2]
     again = dataset.parted(waiting, {4})
     released = dataset.store.release(waiting, **again)
     assert dataset.store.release(waiting, **again) == released

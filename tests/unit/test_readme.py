@@ -138,7 +138,7 @@ def test_the_bucket_opens_with_the_credentials_of_its_connection(monkeypatch):
 
     for name, value in SETTINGS[0].items():
         monkeypatch.setenv(name, value)
-    store = Objects.configured()._store  # nothing is sent before something is read or written
+    store = Objects.configured().store  # nothing is sent before something is read or written
     assert store.config["bucket"] == "my-bucket"
     assert store.config["region"] == "eu-central-1"
     assert store.prefix == "xops"

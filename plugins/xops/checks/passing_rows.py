@@ -10,9 +10,12 @@ from xops.checks.expectation_suite import validate
 from xops.core.suite.results import judge_expectations
 from xops.core.verdict import Outcome, Verdict
 from xops.engines.failing_rows import failing_rows
+from xops.engines.streams import chosen
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from xops.engines.streams import Counted
 
 _Suites = Sequence[Mapping[str, Any]]
 
@@ -32,8 +35,10 @@ class Division:
     rest: Verdict | None
 
 
-def divide(rows: pa.Table, suites: _Suites, *, subject: str) -> Division:
+def divide(rows: Counted, suites: _Suites, *, subject: str) -> Division:
     """Divide rows into those that pass every suite and those that do not.
+
+    They are read several times, some at a time; of each it is kept whether it passes.
 
     A row fails when an expectation that fails finds it unexpected. What fails otherwise fails every row: an expectation
     about the table or a figure of a column, one that Great Expectations has to decide, one that could not be measured.
@@ -47,17 +52,17 @@ def divide(rows: pa.Table, suites: _Suites, *, subject: str) -> Division:
     if failing is None or failing.all():
         return Division(none, verdict, None)
     passing = pa.array(~failing)
-    rest = judge(rows.filter(passing), suites, subject=subject) if failing.any() else verdict
+    rest = judge(chosen(rows, passing), suites, subject=subject) if failing.any() else verdict
     return Division(passing, verdict, rest) if rest.outcome.passes else Division(none, verdict, None)
 
 
-def judge(rows: pa.Table, suites: _Suites, *, subject: str) -> Verdict:
+def judge(rows: Counted, suites: _Suites, *, subject: str) -> Verdict:
     """Judge rows by several suites in one verdict: the findings of each, in their order."""
     verdicts = [
         judge_expectations(
             suite["expectations"],
             validate(rows, suite),
-            columns=rows.column_names,
+            columns=rows.schema.names,
             rows=rows.num_rows,
             subject=subject,
             facts={},
@@ -69,7 +74,7 @@ def judge(rows: pa.Table, suites: _Suites, *, subject: str) -> Verdict:
     return Verdict("data_test", subject, findings, {"suites": names, "rows": rows.num_rows})
 
 
-def _failing(rows: pa.Table, suites: _Suites, verdict: Verdict) -> Any:
+def _failing(rows: Counted, suites: _Suites, verdict: Verdict) -> Any:
     asked = [expectation for suite in suites for expectation in suite["expectations"]]
     if not rows.num_rows or any(finding.outcome is Outcome.UNKNOWN for finding in verdict.findings):
         return None

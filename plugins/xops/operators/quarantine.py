@@ -15,7 +15,6 @@ from xops.operators.base import XopsOperator, announce, origin_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pyarrow as pa
     from airflow.sdk import Context
 
     from xops.core.evidence import Evidence
@@ -114,12 +113,12 @@ class _Releases:
         import pyarrow.compute as pc
 
         from xops.checks.passing_rows import divide
+        from xops.engines.streams import chosen, together
         from xops.hooks.store.evidence import now
 
-        rows, beside = self.dataset.rows(version, batches=[version.batch]), self.dataset.beside(version)
-        division = divide(_together(rows, beside), [suite], subject=version.name)
-        passing = division.passing.slice(0, rows.num_rows)
-        released, failing = rows.filter(passing), rows.filter(pc.invert(passing))
+        rows, beside = self.dataset.stream(version, batches=[version.batch]), self.dataset.beside(version)
+        division = divide(rows if beside is None else together(rows, beside), [suite], subject=version.name)
+        released, failing = chosen(rows, division.passing), chosen(rows, pc.invert(division.passing))
         facts = {**division.verdict.facts, "suite_digest": self.store.keep_suite(suite)}
         verdict = replace(division.verdict, facts=facts)
         evidence = self.store.record(verdict, origin=origin, about=version.table, batch=version.batch)
@@ -173,26 +172,18 @@ def set_rows_aside(
     import pyarrow.compute as pc
 
     from xops.checks.passing_rows import divide
+    from xops.engines.streams import chosen
 
     verdicts = [verdict for _, verdict in judged if verdict.subject == version.name]
     suites = [verdict.facts.get("suite_digest") for verdict in verdicts if verdict.check == "data_test"]
     others = [verdict for verdict in verdicts if verdict.check != "data_test" and not verdict.outcome.passes]
     if len(verdicts) < len(judged) or others or not suites or None in suites:
         return None
-    rows = dataset.rows(version, batches=[version.batch])
+    rows = dataset.stream(version, batches=[version.batch])
     division = divide(rows, [store.suite(str(suite)) for suite in suites], subject=version.name)
     if division.rest is None or division.rest is division.verdict:
         return None
-    failing = rows.filter(pc.invert(division.passing))
-    staged = dataset.split(version, passing=rows.filter(division.passing), failing=failing)
+    failing = chosen(rows, pc.invert(division.passing))
+    staged = dataset.split(version, passing=chosen(rows, division.passing), failing=failing)
     verdict = replace(division.rest, subject=staged.name)
     return staged, store.record(verdict, origin=origin, about=version.table, batch=version.batch)
-
-
-def _together(rows: pa.Table, beside: pa.Table | None) -> pa.Table:
-    """Give rows with those that they join, first the rows themselves."""
-    import pyarrow as pa
-
-    if beside is None:
-        return rows
-    return pa.concat_tables([rows, beside], promote_options="permissive").combine_chunks()

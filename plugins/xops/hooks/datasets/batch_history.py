@@ -63,14 +63,14 @@ class BatchHistory:
     def _measured(self, version: DataVersion, batch: str, delivery: str) -> Measurements:
         from xops.engines.duckdb_scan import DuckdbScan
 
-        rows = self.lake.rows(version, batches=[batch])
-        absent = [name for name in (*self.columns, *([self.time] * bool(self.time))) if name not in rows.column_names]
+        rows = self.lake.stream(version, batches=[batch])
+        absent = [name for name in (*self.columns, *([self.time] * bool(self.time))) if name not in rows.schema.names]
         if absent:
-            names = bounded(", ".join(rows.column_names))
+            names = bounded(", ".join(rows.schema.names))
             raise Misconfigured(f"{version.name}: no column {', '.join(absent)}; it has {names}")
-        asked = dict.fromkeys(self.columns or (name for name in rows.column_names if name != BATCH))
+        asked = dict.fromkeys(self.columns or (name for name in rows.schema.names if name != BATCH))
         kept = list(dict.fromkeys([*asked, *([self.time] * bool(self.time))]))
-        engine = DuckdbScan(rows.select(kept), version=f"{version.table}@{delivery}/{batch}")
+        engine = DuckdbScan(rows, version=f"{version.table}@{delivery}/{batch}")
         profile = engine.scan(profile=engine.spec(kept)).profile
         if profile is None:
             raise AssertionError("a scan that is asked for a profile gives one")

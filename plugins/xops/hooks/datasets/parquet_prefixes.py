@@ -6,6 +6,7 @@ import contextlib
 import io
 import uuid
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xops.core.dataset.lineage import Place, place_of
@@ -14,7 +15,10 @@ from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, Unavailable, bounded
 from xops.core.evidence import digest, slug
-from xops.hooks import traced
+from xops.engines.files.parquet_files import Opened
+from xops.engines.sources import BATCH as BATCH_ROWS
+from xops.engines.sources import Batches
+from xops.engines.streams import aligned
 from xops.hooks.datasets.parquet_manifests import Manifest, Manifests, version_of
 from xops.hooks.datasets.plain import PlainDatasets, waiting_version
 from xops.hooks.datasets.rows import among
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from xops.core.dataset.parts import Part, Parts
     from xops.hooks.datasets.rows import Incoming
@@ -51,26 +54,33 @@ class ParquetPrefixes(PlainDatasets):
         """Give the name by which lineage knows a dataset."""
         return place_of(table)
 
-    @traced.reads_rows
-    def rows(
-        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
-    ) -> pa.Table:
-        """Read a version: staged, published or quarantined."""
-        parts = self.parts_of(version)
-        known = [*_columns(parts), BATCH]
-        absent = [column for column in columns or () if column not in known]
+    def opened_rows(
+        self, version: DataVersion, columns: Sequence[str] | None, batches: Sequence[str] | None
+    ) -> Batches:
+        """Give a version as rows that are read file by file."""
+        import pyarrow as pa
+
+        known, prefix = self.schema(version), Prefix(version.table)
+        absent = [column for column in columns or () if column not in known.names]
         if absent:
-            raise Misconfigured(f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(known))}")
-        wanted = [file for part in parts if batches is None or part.batch in batches for file in part.files]
-        found = Prefix(version.table).read(wanted, columns or known)
-        return found.select(list(columns) if columns is not None else known)
+            raise Misconfigured(
+                f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(known.names))}"
+            )
+        schema = pa.schema([known.field(name) for name in (known.names if columns is None else columns)])
+        parts = [part for part in self.parts_of(version) if batches is None or part.batch in batches]
+
+        def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            for path in (path for part in parts for path in part.files):
+                yield from prefix.pieces(path, schema, names)
+
+        return Batches(schema, read, sum(part.rows for part in parts))
 
     def schema(self, version: DataVersion) -> pa.Schema:
         """Give the columns of a version, from the footers of one file a part."""
         import pyarrow as pa
 
         parts, prefix = self.parts_of(version), Prefix(version.table)
-        schemas = [prefix.file(part.files[0]).schema_arrow for part in parts if part.files]
+        schemas = [prefix.file(part.files[0]).schema for part in parts if part.files]
         found = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
         return pa.schema([found.field(name) for name in [*_columns(parts), BATCH] if name in found.names])
 
@@ -207,17 +217,14 @@ class Prefix:
         self.objects.put(path, content.getvalue())
         return path
 
-    def file(self, path: str) -> pq.ParquetFile:
-        """Open a file.
+    def file(self, path: str) -> Opened:
+        """Open a file; what is not read of it is not fetched."""
+        return Opened(f"dataset {self.table}: file {path}", (self.objects.store, path))
 
-        :raises Misconfigured: when somebody has removed it.
-        """
-        import pyarrow.parquet as pq
-
-        content = self.objects.get(path)
-        if content is None:
-            raise Misconfigured(f"dataset {self.table}: file {path} is gone, which a manifest names")
-        return pq.ParquetFile(io.BytesIO(content))
+    def pieces(self, path: str, schema: pa.Schema, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read a file in pieces; see :func:`~xops.engines.streams.aligned`."""
+        file = self.file(path)
+        return aligned(partial(file.batches, rows=BATCH_ROWS, dictionaries=()), file.schema.names, schema, names)
 
     def read(self, files: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
         """Read files; a column that a file lacks is null there.
@@ -229,8 +236,8 @@ class Prefix:
         tables = []
         for path in files:
             file = self.file(path)
-            there = [name for name in columns if name in file.schema_arrow.names] if columns is not None else None
-            tables.append(file.read(there))
+            there = [name for name in columns if name in file.schema.names] if columns is not None else None
+            tables.append(file.read().read(there))
         found = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
         for column in columns or ():
             if column not in found.column_names:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from xops.core.dataset.lineage import Touched
 from xops.core.dataset.parts import (
     Part,
     State,
@@ -27,7 +28,7 @@ from xops.core.dataset.parts import (
 from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import APPEND
 from xops.core.evidence import slug
-from xops.engines.sources import ArrowRows
+from xops.engines.streams import table_of
 from xops.hooks import traced
 from xops.hooks.datasets.rows import Incoming
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from xops.core.dataset.lineage import Place
     from xops.core.dataset.parts import Parts
     from xops.core.dataset.writes import Write
+    from xops.engines.sources import Batches
+    from xops.hooks.datasets.rows import Portion
 
 
 class Storage(Protocol):
@@ -89,16 +92,26 @@ class PlainDatasets:
         """Give the name by which lineage knows a dataset."""
 
     @abstractmethod
+    def opened_rows(
+        self, version: DataVersion, columns: Sequence[str] | None, batches: Sequence[str] | None
+    ) -> Batches:
+        """Give a version as rows that are read in pieces, as often as they are asked for."""
+
+    @traced.reads_rows
     def rows(
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
     ) -> pa.Table:
         """Read a version."""
+        return table_of(self.opened_rows(version, columns, batches))
 
     def stream(
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
-    ) -> ArrowRows:
-        """Give a version as rows that are scanned, as often as they are asked for."""
-        return ArrowRows(self.rows(version, columns=columns, batches=batches))
+    ) -> Batches:
+        """Give a version as rows that are read in pieces, as often as they are asked for, in the same order."""
+        found = self.opened_rows(version, columns, batches)
+        types = {field.name: str(field.type) for field in found.schema}
+        traced.read(Touched(self.place(version.table), version.snapshot, types, found.num_rows))
+        return found
 
     @traced.stages_rows
     def stage(
@@ -139,7 +152,7 @@ class PlainDatasets:
             dataset.change(lambda parts: set_aside(parts, version.snapshot, version.name))
         return _branch(State.QUARANTINED, version.batch, version.snapshot)
 
-    def split(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion:
+    def split(self, version: DataVersion, *, passing: Portion, failing: Portion) -> DataVersion:
         """Set the failing rows of a staged batch aside in one step; give the staged version of the others."""
         with self.opened(version.table) as dataset:
             done = passing_of(dataset.parts(), version.snapshot)
@@ -161,15 +174,15 @@ class PlainDatasets:
             part = part_named(dataset.parts(), version.snapshot)
         return part.source if part else ""
 
-    def beside(self, version: DataVersion) -> pa.Table | None:
+    def beside(self, version: DataVersion) -> Batches | None:
         """Give the rows that readers see of the delivery that a quarantined version is of; None without any."""
         with self.opened(version.table) as dataset:
             in_part = is_shown_in_part(dataset.parts(), version.snapshot)
         published = self.published(version.table) if in_part else None
-        return self.rows(published, batches=[version.batch]) if published else None
+        return self.stream(published, batches=[version.batch]) if published else None
 
     def release(
-        self, version: DataVersion, *, passing: pa.Table, failing: pa.Table, in_place_of_later: bool = False
+        self, version: DataVersion, *, passing: Portion, failing: Portion, in_place_of_later: bool = False
     ) -> DataVersion | None:
         """Publish rows out of quarantine in one step, and keep the others there."""
         with self.opened(version.table) as dataset:
@@ -225,7 +238,7 @@ class PlainDatasets:
         """Give the parts that a version shows, or the one that it is."""
 
 
-def _kept(dataset: Storage, version: DataVersion, of: Part, rows: pa.Table) -> Part:
+def _kept(dataset: Storage, version: DataVersion, of: Part, rows: Portion) -> Part:
     """Keep some of the rows of a part as a staged part of their own."""
     part = replace(of, of=(of.id, *of.of), state=State.STAGED, files=())
     return dataset.keep(part, Incoming(rows, table=version.table, batch=of.batch, write=of.write))

@@ -99,11 +99,11 @@ class PlainVersions(DatasetVersions):
         self, version: DataVersion, side: list[Part], same: list[Part], schema: pa.Schema, batches: list[str] | None
     ) -> pa.RecordBatchReader:
         if not same:
-            return self.lake.rows(version, batches=batches).to_reader()
+            rows = self.lake.stream(version, batches=batches)
+            return _reader(schema, rows.batches(schema.names))
         prefix = Prefix(version.table)
         files = [file for part in side if part not in same for file in part.files]
-        pieces = (prefix.read([file], schema.names).select(schema.names).cast(schema) for file in files)
-        return _reader(schema, (batch for piece in pieces for batch in piece.to_batches()))
+        return _reader(schema, (batch for file in files for batch in prefix.pieces(file, schema, schema.names)))
 
     def _prefix(self, table: str) -> Prefix:
         if not isinstance(self.lake, ParquetPrefixes):

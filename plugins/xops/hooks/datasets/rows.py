@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from xops.core.contract.column_types import from_arrow
 from xops.core.dataset.writes import BATCH, Mode
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from xops.core.dataset.writes import Write
+    from xops.engines.sources import Batches
 
+Portion: TypeAlias = "pa.Table | Batches"  # rows that can be read again
 PIECE = 64 << 20  # bytes of rows that are held at a time, and written into one file
 
 
@@ -34,7 +36,7 @@ class Incoming:
 
     def __init__(
         self,
-        rows: pa.Table | pa.RecordBatchReader,
+        rows: Portion | pa.RecordBatchReader,
         *,
         table: str,
         batch: str,
@@ -61,7 +63,7 @@ class Incoming:
                 f"it has {bounded(', '.join(self.schema.names[:-1]))}"
             )
         self._keys: list[pa.RecordBatch] = []
-        batches = iter(rows.to_batches() if isinstance(rows, pa.Table) else rows)
+        batches = iter(rows if isinstance(rows, pa.RecordBatchReader) else batches_of(rows))
         self._first = next((found for found in batches if found.num_rows), None)
         self._others = batches
         if self._first is None:
@@ -138,6 +140,24 @@ class Incoming:
                 )
 
 
+def batches_of(rows: Portion, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Give rows in pieces.
+
+    :param columns: only these; None for all.
+    """
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        yield from (rows if columns is None else rows.select(list(columns))).to_batches()
+    else:
+        yield from rows.batches(rows.schema.names if columns is None else columns)
+
+
+def pieces_of(rows: Portion) -> Iterator[pa.Table]:
+    """Give rows in tables of about :data:`PIECE` bytes."""
+    return gathered(batches_of(rows), rows.schema, PIECE)
+
+
 def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) -> Iterator[pa.Table]:
     """Put record batches together to tables of about ``most`` bytes, and cut what is larger."""
     import pyarrow as pa
@@ -157,17 +177,19 @@ def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) ->
         yield pa.Table.from_batches(held, schema)
 
 
-def unkeyed(rows: pa.Table, write: Write) -> int:
+def unkeyed(rows: Portion, write: Write) -> int:
     """Count the rows of a batch that its mode cannot place: without a value in ``by``, or in an upsert with one twice.
 
     Of rows that share a key each is counted.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if write.mode is Mode.APPEND:
         return 0
-    keys = rows.select(list(write.by)).drop_null()
-    missing = int(rows.num_rows - keys.num_rows)
+    every = pa.Table.from_batches(batches_of(rows, write.by), pa.schema([rows.schema.field(key) for key in write.by]))
+    keys = every.drop_null()
+    missing = int(every.num_rows - keys.num_rows)
     if write.mode is Mode.OVERWRITE:
         return missing
     sizes = keys.group_by(list(write.by)).aggregate([([], "count_all")])["count_all"]

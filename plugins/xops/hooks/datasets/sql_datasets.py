@@ -10,7 +10,7 @@ from xops.core.dataset.lineage import Place
 from xops.core.dataset.parts import State, part_named, shown
 from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused, bounded
-from xops.hooks import traced
+from xops.engines.sources import Batches
 from xops.hooks.datasets.plain import PlainDatasets
 from xops.hooks.datasets.sql_parts import SqlParts
 from xops.hooks.landing.sql_rows import read_query
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from xops.core.dataset.parts import Part
 
+_TYPED = 1_000  # rows whose values tell types, where the database does not
 ADDRESS = re.compile(r"sql://(?P<conn_id>[^/@]+)/(?:(?P<schema>[^.]+)\.)?(?P<name>[^.]+)")
 
 
@@ -61,21 +62,35 @@ class SqlDatasets(PlainDatasets):
         name = ".".join(part for part in (connection.schema, address["schema"], address["name"]) if part)
         return Place(f"{connection.conn_type}://{connection.host or ''}{port}", name)
 
-    @traced.reads_rows
-    def rows(
-        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
-    ) -> pa.Table:
-        """Read a version: staged or quarantined, or the one that readers see."""
-        import pyarrow as pa
+    def opened_rows(
+        self, version: DataVersion, columns: Sequence[str] | None, batches: Sequence[str] | None
+    ) -> Batches:
+        """Give a version as rows that are read from a cursor of the server, in the order in which they lie there."""
+        import sqlalchemy as sa
 
-        schema, found = read_query(*self._query(version, columns, batches), {}, version.name)
-        return pa.Table.from_batches(found, schema)
+        conn_id, query = self._query(version, columns, batches)
+        _, counted = read_query(
+            conn_id, sa.select(sa.func.count().label("n")).select_from(query.subquery()), {}, version.name
+        )
+        ((many,),) = (batch.column("n").to_pylist() for batch in counted)
+        schema = self._typed(conn_id, query, version)
+
+        def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            conn_id, query = self._query(version, names or schema.names[:1], batches)
+            types = {name: schema.field(name).type for name in names}
+            yield from read_query(conn_id, query, types, version.name)[1]
+            self.parts_of(version)  # of what readers see, a query reads what they see when it starts
+
+        return Batches(schema, read, many)
 
     def schema(self, version: DataVersion) -> pa.Schema:
         """Give the columns of a version."""
-        conn_id, query = self._query(version, None, None)
-        schema, rest = read_query(conn_id, query.limit(0), {}, version.name)
-        list(rest)
+        return self._typed(*self._query(version, None, None), version)
+
+    @staticmethod
+    def _typed(conn_id: str, query: Select[Any], version: DataVersion) -> pa.Schema:
+        schema, rows = read_query(conn_id, query.limit(_TYPED), {}, version.name)
+        list(rows)
         return schema
 
     def roll_back(self, version: DataVersion) -> list[DataVersion]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from xops.core.dataset.lineage import Place
     from xops.core.dataset.versions import DataVersion
-    from xops.engines.sources import ArrowRows, Batches
+    from xops.engines.sources import Batches
+    from xops.hooks.datasets.rows import Portion
 
 
 class DatasetStore(Protocol):
@@ -56,8 +57,8 @@ class DatasetStore(Protocol):
 
     def stream(
         self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
-    ) -> ArrowRows | Batches:
-        """Give a version as rows that are scanned, in pieces where the kind of dataset allows; see :meth:`rows`."""
+    ) -> Batches:
+        """Give a version as rows that are read in pieces, in the same order as often as they are asked for."""
 
     def schema(self, version: DataVersion) -> pa.Schema:
         """Give the columns of a version, without reading a row.
@@ -80,7 +81,7 @@ class DatasetStore(Protocol):
         :raises Refused: when its rows were published, or released from quarantine, meanwhile.
         """
 
-    def split(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion:
+    def split(self, version: DataVersion, *, passing: Portion, failing: Portion) -> DataVersion:
         """Set the failing rows of a staged batch aside in one atomic step; give the staged version of the others.
 
         :param passing: with ``failing``, every row of the batch.
@@ -92,11 +93,11 @@ class DatasetStore(Protocol):
     def source(self, version: DataVersion) -> str:
         """Say where the rows of a staged or quarantined version came from; empty when that is not known."""
 
-    def beside(self, version: DataVersion) -> pa.Table | None:
+    def beside(self, version: DataVersion) -> Batches | None:
         """Give the rows that readers see of the delivery that a quarantined version is of; None without any."""
 
     def release(
-        self, version: DataVersion, *, passing: pa.Table, failing: pa.Table, in_place_of_later: bool = False
+        self, version: DataVersion, *, passing: Portion, failing: Portion, in_place_of_later: bool = False
     ) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.
 

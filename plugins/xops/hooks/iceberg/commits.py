@@ -18,13 +18,12 @@ from pyiceberg.table.update import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import pyarrow as pa
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
     from pyiceberg.table.metadata import TableMetadata
 
-    from xops.hooks.datasets.rows import Incoming
+    from xops.hooks.datasets.rows import Incoming, Portion
     from xops.hooks.iceberg.files import NewFiles
 
 
@@ -67,7 +66,7 @@ class OneStep(Transaction):
         """Whether there is anything to commit."""
         return bool(self._updates)
 
-    def write(self, schema: Schema, rows: pa.Table | Incoming) -> list[DataFile]:
+    def write(self, schema: Schema, rows: Portion | Incoming) -> list[DataFile]:
         """Write rows into data files of the table, which are removed if nothing comes of it."""
         return self.files.write(self.target.io, self.metadata, schema, rows)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from xops.core.dataset.writes import BATCH
 from xops.core.errors import Misconfigured, bounded
-from xops.hooks.datasets.rows import Incoming
+from xops.hooks.datasets.rows import Incoming, pieces_of
 from xops.hooks.iceberg.schemas import said
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask
     from pyiceberg.table.metadata import TableMetadata
 
+    from xops.hooks.datasets.rows import Portion
+
 _ROW_GROUP = 1 << 20  # rows
 
 
@@ -30,7 +32,7 @@ _ROW_GROUP = 1 << 20  # rows
 class _Written:
     """Rows that are in data files."""
 
-    rows: pa.Table | Incoming
+    rows: Portion | Incoming
     io: FileIO
     schema: Schema
     files: list[DataFile]
@@ -42,7 +44,7 @@ class NewFiles:
     def __init__(self) -> None:
         self._written: list[_Written] = []
 
-    def write(self, io: FileIO, metadata: TableMetadata, schema: Schema, rows: pa.Table | Incoming) -> list[DataFile]:
+    def write(self, io: FileIO, metadata: TableMetadata, schema: Schema, rows: Portion | Incoming) -> list[DataFile]:
         """Write rows that fit into data files, or give those written of them before.
 
         Rows that come once and are wanted by another schema are read back from what was written of them.
@@ -53,7 +55,10 @@ class NewFiles:
         for written in before:
             if written.schema == schema:
                 return written.files
-        pieces = [rows] if not isinstance(rows, Incoming) else _again(metadata, before[0]) if before else rows.pieces()
+        if isinstance(rows, Incoming):
+            pieces = _again(metadata, before[0]) if before else rows.pieces()
+        else:
+            pieces = pieces_of(rows)
         new = _Written(rows, io, schema, [])
         self._written.append(new)
         for piece in pieces:

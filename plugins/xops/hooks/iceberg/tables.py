@@ -17,10 +17,11 @@ from xops.hooks.iceberg.summary import QUARANTINE, Part, part_of, present, set_a
 from xops.hooks.iceberg.writing import MAIN, IcebergWriter
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
+    from xops.engines.sources import Batches
+    from xops.hooks.datasets.rows import Portion
     from xops.hooks.iceberg.commits import OneStep
 
 
@@ -49,7 +50,7 @@ class IcebergHook(IcebergWriter):
 
         return self._in_one_step(lambda: self.table(version.table), prepare, f"batch {version.batch} was set aside")
 
-    def split(self, version: DataVersion, *, passing: pa.Table, failing: pa.Table) -> DataVersion:
+    def split(self, version: DataVersion, *, passing: Portion, failing: Portion) -> DataVersion:
         """Set the failing rows of a staged batch aside in one atomic step; give the staged version of the others.
 
         :param passing: with ``failing``, every row of the batch.
@@ -94,16 +95,16 @@ class IcebergHook(IcebergWriter):
         part = part_of(self.table(version.table).snapshot_by_id(int(version.snapshot)))
         return part.source if part else ""
 
-    def beside(self, version: DataVersion) -> pa.Table | None:
+    def beside(self, version: DataVersion) -> Batches | None:
         """Give the rows that ``main`` shows of the delivery that a quarantined version is of; None without any."""
         target = self.table(version.table)
         now, part = present(target, version.batch), _known(target, version)
         if now is None or now.delivery != part.delivery:
             return None
-        return self.rows(DataVersion(version.table, str(head_of(target))), batches=[version.batch])
+        return self.stream(DataVersion(version.table, str(head_of(target))), batches=[version.batch])
 
     def release(
-        self, version: DataVersion, *, passing: pa.Table, failing: pa.Table, in_place_of_later: bool = False
+        self, version: DataVersion, *, passing: Portion, failing: Portion, in_place_of_later: bool = False
     ) -> DataVersion | None:
         """Publish rows out of quarantine in one atomic step, and keep the others there.
 
@@ -214,7 +215,7 @@ class IcebergHook(IcebergWriter):
         return part if released is None else replace(part, delivery=released.delivery, order=released.order)
 
     @staticmethod
-    def _written(step: OneStep, part: Part, rows: pa.Table) -> tuple[Part, list[DataFile]]:
+    def _written(step: OneStep, part: Part, rows: Portion) -> tuple[Part, list[DataFile]]:
         """Write rows of a part, and give the part that they are."""
         schema = fitting_schema(step, rows.schema, evolve=True, what=f"{'.'.join(step.target.name())}: {part.batch}")
         unplaced = unkeyed(rows, part.write)

@@ -130,7 +130,7 @@ class IcebergWriter(IcebergReader):
                 step.point(MAIN, snapshot)
                 return snapshot, part.rows
             return self._land(step, part, own_files(step, snapshot, part.batch))
-        rows = self.rows(version, batches=[part.batch])  # others have evolved the schema in another way
+        rows = self.stream(version, batches=[part.batch])  # others have evolved the schema in another way
         return self._land(
             step, part, step.write(fitting_schema(step, rows.schema, evolve=True, what=version.name), rows)
         )

@@ -27,7 +27,7 @@ class Objects:
     def __init__(self, url: str = "", what: str = "evidence store") -> None:
         self.url = url or str(settings.home() / "store")
         self.what = f"{what} {self.url}"
-        self._store = open_store(self.url, what)
+        self.store = open_store(self.url, what)
 
     @classmethod
     def configured(cls) -> Objects:
@@ -39,7 +39,7 @@ class Objects:
         import obstore
 
         with answering(self.what):
-            obstore.put(self._store, path, content)
+            obstore.put(self.store, path, content)
 
     def create(self, path: str, content: bytes) -> bool:
         """Write an object unless there is one already; tell whether this call wrote it.
@@ -52,7 +52,7 @@ class Objects:
 
         with answering(self.what):
             try:
-                obstore.put(self._store, path, content, mode="create")
+                obstore.put(self.store, path, content, mode="create")
             except AlreadyExistsError:
                 return False
         return True
@@ -63,7 +63,7 @@ class Objects:
 
         with answering(self.what):
             try:
-                return bytes(obstore.get(self._store, path).bytes())
+                return bytes(obstore.get(self.store, path).bytes())
             except FileNotFoundError as error:
                 if "NoSuchBucket" in str(error):
                     raise
@@ -77,7 +77,7 @@ class Objects:
         import obstore
 
         with answering(self.what):
-            pages = obstore.list(self._store, prefix, offset=after or None)
+            pages = obstore.list(self.store, prefix, offset=after or None)
             return sorted(str(meta["path"]) for page in pages for meta in page)
 
     def folders(self, prefix: str) -> list[str]:
@@ -85,7 +85,7 @@ class Objects:
         import obstore
 
         with answering(self.what):
-            found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+            found = obstore.list_with_delimiter(self.store, prefix)["common_prefixes"]
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def delete(self, path: str) -> None:
@@ -93,7 +93,7 @@ class Objects:
         import obstore
 
         with answering(self.what), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self._store, path)
+            obstore.delete(self.store, path)
 
     def changed_since(self, prefix: str, since: dt.datetime) -> list[str]:
         """Give the paths of the objects under ``prefix`` that were written at ``since`` or later, sorted."""
@@ -104,7 +104,7 @@ class Objects:
         import obstore
 
         with answering(self.what):
-            found = [meta for page in obstore.list(self._store, prefix) for meta in page]
+            found = [meta for page in obstore.list(self.store, prefix) for meta in page]
         return sorted((str(meta["path"]), meta["last_modified"], str(meta["e_tag"])) for meta in found)
 
     def put_json(self, path: str, value: Any) -> None:
