@@ -413,7 +413,7 @@ def reads(monkeypatch):
         seen.append(tuple(batches or ()))
         return whole(hook, version, columns=columns, batches=batches)
 
-    def streamed(hook, version, *, columns=None, batches=None):
+    def streamed(hook, version, *, columns=None, batches=None, coded=False):
         given = stream(hook, version, columns=columns, batches=batches)
 
         def read(names):

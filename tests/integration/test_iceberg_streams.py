@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import ROOT
 from xops.core.dataset.writes import Write
 from xops.core.errors import Misconfigured
+from xops.engines.duckdb_scan import DuckdbScan
 from xops.hooks.iceberg.tables import IcebergHook
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,21 @@ def test_a_stream_has_the_rows_that_are_read_as_a_table(lake):
         == ordered(collected(again, names))
         == ordered(lake.rows(version, columns=names))
     )
+
+
+def test_texts_that_come_in_dictionaries_are_counted_as_plain_ones(lake):
+    few = pa.table({"x": np.arange(5000.0), "s": ["short", "of", "ü", None, ""] * 1000})
+    many = pa.table({"x": np.arange(5000.0), "s": [f"text {place} of its own" for place in range(5000)]})
+    version = published(lake, "nyc.coded", {"1": few, "2": many})
+    with lake.table("nyc.coded").update_schema() as schema:
+        schema.rename_column("s", "t")
+    version = published(lake, "nyc.coded", {"3": few.rename_columns(["x", "t"])})
+    coded, plain = (lake.stream(version, columns=["x", "t"], coded=coded) for coded in (True, False))
+    kinds = [{str(piece.schema.field("t").type) for piece in stream.batches(["t"])} for stream in (coded, plain)]
+    assert kinds == [{"string", "dictionary<values=string, indices=int32, ordered=0>"}, {"string"}]
+    mine, other = (DuckdbScan(stream, version="v") for stream in (coded, plain))
+    assert mine.spec() == other.spec()
+    assert mine.scan(profile=other.spec()).profile == other.scan(profile=other.spec()).profile
 
 
 def test_columns_that_were_renamed_widened_or_added_are_read_as_they_are_now(lake):

@@ -17,6 +17,7 @@ from xops.engines.files.parquet_files import Opened, opened
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from obstore.store import ObjectStore
 
 Rows: TypeAlias = "str | Sequence[str] | pa.Table | pd.DataFrame | Source"
@@ -80,7 +81,7 @@ class ParquetFiles:
                 apart = _apart(wanted, found)
                 raise Misconfigured(f"{file.name}: the columns of {self.files[0].name} were wanted: {apart}")
         texts = [field.name for field in wanted if str(field.type) in ("string", "large_string")]
-        kept = [name for name in texts if _are_kept_in_dictionaries(self.files, name)]
+        kept = [name for name in texts if in_dictionaries([file.footer for file in self.files], name)]
         for file in self.files:
             yield from file.batches(columns, BATCH, dictionaries=kept)
 
@@ -208,14 +209,14 @@ def _apart(wanted: Sequence[Any], found: Sequence[Any]) -> str:
     return bounded("; ".join(sorted(next(pairs) ^ next(pairs))))
 
 
-def _are_kept_in_dictionaries(files: Sequence[Opened], name: str) -> bool:
+def in_dictionaries(footers: Sequence[pq.FileMetaData], name: str) -> bool:
     """Tell whether a column of texts takes fewer bytes than plain ones do; no footer says it plainly."""
     size = values = 0
-    for file in files:
-        if file.footer.num_columns != len(file.schema):
-            return False  # nested columns have places of their own
-        place = file.schema.get_field_index(name)
-        for group in range(file.footer.num_row_groups):
-            chunk = file.footer.row_group(group).column(place)
+    for footer in footers:
+        place = next((at for at in range(footer.num_columns) if footer.schema.column(at).path == name), None)
+        if place is None:
+            return False
+        for group in range(footer.num_row_groups):
+            chunk = footer.row_group(group).column(place)
             size, values = size + chunk.total_uncompressed_size, values + chunk.num_values
     return size < _LENGTH * values

@@ -38,9 +38,17 @@ class IcebergReader(IcebergCatalog):
         return found.select(list(columns)) if columns else found
 
     def stream(
-        self, version: DataVersion, *, columns: Sequence[str] | None = None, batches: Sequence[str] | None = None
+        self,
+        version: DataVersion,
+        *,
+        columns: Sequence[str] | None = None,
+        batches: Sequence[str] | None = None,
+        coded: bool = False,
     ) -> Batches:
-        """Give a version as rows that are read in pieces, as often as they are asked for; see :meth:`rows`."""
+        """Give a version as rows that are read in pieces, as often as they are asked for; see :meth:`rows`.
+
+        :param coded: whether texts may come in dictionaries, in some pieces and not in others: for who counts them.
+        """
         from xops.hooks.iceberg.streaming import batches_of, nulls_in, schema_of
 
         _, scan = self._scan(version, columns, batches)
@@ -50,7 +58,7 @@ class IcebergReader(IcebergCatalog):
 
         def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
             with self.answering():
-                yield from batches_of(*self._scan(version, names or schema.names[:1], batches))
+                yield from batches_of(*self._scan(version, names or schema.names[:1], batches), coded=coded)
 
         return Batches(schema, read, rows)
 

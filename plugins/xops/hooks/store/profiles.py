@@ -119,7 +119,7 @@ class ProfileStore:
 
         def rows() -> Rows:
             there = [name for name in lake.schema(side.version).names if name in wanted]
-            return lake.stream(side.version, columns=there or [BATCH], batches=side.batches)
+            return lake.stream(side.version, columns=there or [BATCH], batches=side.batches, coded=True)
 
         return self.reference(side.identity, wanted, rows)
 
@@ -140,7 +140,7 @@ class ProfileStore:
             snapshot = side.version.snapshot if written[batch] == "None" else written[batch]  # it expired
 
             def rows(batch: str = batch) -> Rows:
-                return lake.stream(side.version, columns=columns or [BATCH], batches=[batch])
+                return lake.stream(side.version, columns=columns or [BATCH], batches=[batch], coded=True)
 
             parts.append(self.current(f"{side.version.table}@{snapshot}/{batch}", there, rows))
         return merged(parts, spec)
@@ -198,7 +198,7 @@ class ProfileStore:
         types = {name: str(schema.field(name).type) for name in columns}
 
         def decide() -> ProfileSpec:
-            rows = lake.stream(side.version, columns=columns, batches=side.batches)
+            rows = lake.stream(side.version, columns=columns, batches=side.batches, coded=True)
             return DuckdbScan(rows, version=f"{side.version.name}/{side.span}").spec(columns)
 
         return self.pinned(f"{side.version.table} {digest(types)}", profiler(), decide, anew=anew)
