@@ -414,7 +414,7 @@ def reads(monkeypatch):
         return whole(hook, version, columns=columns, batches=batches)
 
     def streamed(hook, version, *, columns=None, batches=None, coded=False):
-        given = stream(hook, version, columns=columns, batches=batches)
+        given = stream(hook, version, columns=columns, batches=batches, coded=coded)
 
         def read(names):
             seen.append(tuple(batches or ()))
