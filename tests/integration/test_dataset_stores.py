@@ -427,6 +427,30 @@ def test_a_table_that_somebody_made_is_written_with_its_own_types(in_sql, postgr
     assert in_sql.seen() == {"2013-01": [1, 2]}
 
 
+def test_columns_that_a_table_makes_itself_need_not_be_delivered(in_sql, postgres):
+    address = in_sql.table.rpartition("/")[2]
+    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"create schema if not exists shop; create table {address} (id bigint, day bigint, "
+            "n bigint generated always as identity, twice bigint generated always as (day * 2) stored, "
+            "ok boolean, batch text, said text not null default 'x')"
+        )
+    with pytest.raises(Misconfigured, match="table: said is absent, the table has TEXT"):
+        in_sql.land("2013-01", [1])
+    in_sql.land("2013-01", [7, 8], write=Write.of("append", evolve=True))
+    rows = in_sql.store.rows(in_sql.store.published(in_sql.table)).to_pylist()
+    assert [(row["n"], row["id"], row["twice"], row["said"]) for row in rows] == [(1, 7, 2, "x"), (2, 8, 2, "x")]
+
+
+@pytest.mark.parametrize("values", [pa.array([1], pa.timestamp("ns")), pa.array([1], pa.time64("ns"))])
+def test_a_moment_that_a_table_of_a_database_cannot_hold_is_refused_and_not_cut(in_sql, values):
+    with pytest.raises(Misconfigured, match=r"column at: .* would lose data"):
+        in_sql.store.stage(pa.table({"at": values}), table=in_sql.table, batch="2013-01")
+    whole = pa.table({"at": pa.array([3000], values.type)})
+    staged = in_sql.store.stage(whole, table=in_sql.table, batch="2013-01")
+    assert in_sql.store.rows(staged, columns=["at"])["at"].cast(values.type).to_pylist() == whole["at"].to_pylist()
+
+
 def test_an_address_of_no_dataset_is_named():
     for address in ("sql://postgres_default", "sql://c/a.b.c"):
         with pytest.raises(Misconfigured, match="an address of the form sql://conn_id/"):

@@ -83,6 +83,8 @@ class Storage(Protocol):
 class PlainDatasets:
     """Write-audit-publish over a log of parts; each change of it is one atomic step of its storage."""
 
+    stored: Callable[[pa.DataType], pa.DataType] | None = None  # what is kept for a type of the rows; None for itself
+
     @abstractmethod
     def opened(self, table: str) -> AbstractContextManager[Storage]:
         """Open a dataset for one change."""
@@ -124,7 +126,7 @@ class PlainDatasets:
         source: str = "",
     ) -> DataVersion:
         """Put a batch where no reader sees it."""
-        incoming = Incoming(rows, table=table, batch=batch, write=write)
+        incoming = Incoming(rows, table=table, batch=batch, write=write, stored=self.stored)
         described = Part("", batch, 0, State.STAGED, 0, write=write, source=source, at=_now())
         with self.opened(table) as dataset:
             described = replace(described, columns=incoming.columns)

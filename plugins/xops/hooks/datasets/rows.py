@@ -211,6 +211,16 @@ def among(rows: pa.Table, keys: pa.Table) -> pa.Array:
     return pa.array(found)
 
 
+def in_microseconds(kind: pa.DataType) -> pa.DataType:
+    """Give the type that tables store: times in microseconds, those with a zone in UTC; no dictionaries."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    return pa.time64("us") if types.is_time(kind) else _plain(kind)
+
+
 def _plain(kind: pa.DataType) -> pa.DataType:
     from pyarrow import types
 

@@ -28,7 +28,7 @@ def table_like(rows: pa.Schema, name: str, *, schema: str | None, metadata: Meta
 
 
 def refuse_misfit(rows: pa.Schema, target: Table, what: str, *, evolve: bool) -> None:
-    """Refuse rows whose columns are not those of a table.
+    """Refuse rows whose columns are not those of a table; what the table computes or counts itself may be absent.
 
     :param evolve: whether columns may be new, or absent where the table can do without.
     :raises Misconfigured: naming each column that does not fit.
@@ -38,12 +38,21 @@ def refuse_misfit(rows: pa.Schema, target: Table, what: str, *, evolve: bool) ->
     wrong = []
     for name in dict.fromkeys((*kinds, *wanted)):
         has, wants = kinds.get(name), wanted.get(name)
-        grows = evolve and (wants is None or (has is None and target.columns[name].nullable))
-        if has != wants and (has, wants) not in _WIDENS and not grows:
+        grows = evolve and (wants is None or (has is None and _can_be_absent(target.columns[name])))
+        if has != wants and (has, wants) not in _WIDENS and not grows and not (has is None and _is_made(target, name)):
             found = bounded(rows.field(name).type) if has else "absent"
             wrong.append(f"{name} is {found}, the table has {target.columns[name].type if wants else 'no such column'}")
     if wrong:
         raise Misconfigured(f"{what} does not fit the table: {bounded('; '.join(wrong))}")
+
+
+def _is_made(target: Table, name: str) -> bool:
+    """Whether the table computes or counts the values of a column."""
+    return target.columns[name].computed is not None or target.columns[name].identity is not None
+
+
+def _can_be_absent(column: Column[Any]) -> bool:
+    return bool(column.nullable) or column.server_default is not None
 
 
 def add_columns(connection: Connection, target: Table, columns: Sequence[Column[Any]]) -> None:

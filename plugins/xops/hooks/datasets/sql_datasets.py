@@ -12,6 +12,7 @@ from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.engines.sources import Batches
 from xops.hooks.datasets.plain import PlainDatasets
+from xops.hooks.datasets.rows import in_microseconds
 from xops.hooks.datasets.sql_parts import SqlParts
 from xops.hooks.landing.sql_rows import read_query
 from xops.hooks.sql.databases import answering, engine_of
@@ -40,6 +41,8 @@ class SqlDatasets(PlainDatasets):
     table adds columns; no column's type is changed, and none has to be in a table that was made here, which holds
     integers of 64 bits and doubles.
     """
+
+    stored = staticmethod(in_microseconds)
 
     @contextlib.contextmanager
     def opened(self, table: str) -> Iterator[SqlParts]:

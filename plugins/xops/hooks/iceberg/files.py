@@ -74,16 +74,6 @@ class NewFiles:
                     _remove(written.io, file.file_path)
 
 
-def stored(kind: pa.DataType) -> pa.DataType:
-    """Give the type that Iceberg stores: timestamps in microseconds, those with a zone in UTC; no dictionaries."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    if types.is_timestamp(kind):
-        return pa.timestamp("us", "UTC" if kind.tz else None)
-    return kind.value_type if types.is_dictionary(kind) else kind
-
-
 def _again(metadata: TableMetadata, written: _Written) -> Iterator[pa.Table]:
     """Read rows back, file by file."""
     from pyiceberg.expressions import AlwaysTrue
