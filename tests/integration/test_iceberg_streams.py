@@ -155,4 +155,4 @@ def test_memory_does_not_grow_with_the_rows(lake, tmp_path):
     assert ran.returncode == 0, ran.stderr[-2000:]
     counted, success, grown = json.loads(ran.stdout.splitlines()[-1])
     assert (counted, success) == (3_000_000, True)
-    assert grown < wide.nbytes / 2**20, f"{grown} MB for {2 * wide.nbytes / 2**20} MB of rows"
+    assert grown < 1.5 * wide.nbytes / 2**20, f"{grown} MB for {2 * wide.nbytes / 2**20} MB of rows"

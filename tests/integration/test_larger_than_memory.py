@@ -47,7 +47,7 @@ print(json.dumps([*story(*map(json.loads, sys.argv[4:6]), "many"), peak() - load
 
 @pytest.mark.parametrize("kind", ["Iceberg", "folder"])
 def test_memory_does_not_grow_with_the_rows_that_are_divided_and_released(kind, tmp_path, monkeypatch):
-    rows, some, many = 100_000, 2, 8
+    rows, some, many = 100_000, 2, 14
     monkeypatch.setattr(rows_module, "PIECE", 4 << 20)
     amounts = pa.array(np.where(np.arange(rows) % 1000 == 0, -1.0, 1.0))
     random = np.random.default_rng(0)
