@@ -242,3 +242,35 @@ def test_directions_of_a_classifier_without_chances_are_unknown_and_its_classes_
     for finding in (more, rising):
         assert (finding.outcome, finding.observed) == (Outcome.UNKNOWN, None)
         assert "gives no probabilities" in finding.reason
+
+
+@pytest.mark.parametrize("sex", [["f"], {"sex": "f"}])
+def test_people_are_told_apart_by_values_of_any_type_and_what_is_no_number_gets_no_other_unit(sex):
+    exam = exam_of(fitted(lgbm()), fitted(lgbm()))
+    unknown = replace(exam.candidate, trained_on=None)  # by the row's hash, for which a list has none
+    strange = replace(exam, frame=exam.frame.assign(sex=[sex] * ROWS), candidate=unknown)
+    (finding,) = findings_of(Fairness(["sex"], differences={"accuracy": 0.1}), strange)
+    assert (finding.outcome, finding.reason[:9]) == (Outcome.UNKNOWN, "1 groups ")
+    strange = replace(exam, frame=exam.frame.assign(hour=pd.Categorical(exam.frame["hour"])))
+    (finding,) = findings_of(Robustness({"units": 1.0}, units={"hour": 10.0}), strange)
+    assert finding.reason == "the model reads no numbers of the columns hour"
+    (finding,) = findings_of(Behaviour([Change("later", "same", add={"hour": 1})]), strange)
+    assert finding.reason.startswith("the rows hold no numbers of hour")
+
+
+def test_two_rows_are_too_few_and_nobody_says_how_many_would_do():
+    exam = exam_of(fitted(lgbm()), fitted(lgbm()))
+    rows = [int(np.flatnonzero(exam.target == late)[0]) for late in (False, True)]
+    few = replace(exam, frame=exam.frame.iloc[rows].reset_index(drop=True), target=exam.target[rows])
+    found = findings_of(Robustness({"noise": 0.5}, more_than_champion=0.1), few)
+    assert [one.check for one in found] == ["flips_noise", "flips_noise_more"]
+    assert "broke" not in " ".join(one.reason for one in found)
+
+
+def test_errors_of_a_single_query_are_unknown():
+    exam, _ = rankers()
+    (finding,) = findings_of(
+        Fairness(["sex"], differences={"mean_absolute_error": 1.0}), replace(exam, groups=np.zeros(ROWS))
+    )
+    assert finding.outcome is Outcome.UNKNOWN
+    assert "broke" not in finding.reason

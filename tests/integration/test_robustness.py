@@ -177,7 +177,7 @@ def test_what_cannot_be_measured_or_asked_says_so():
     assert finding.outcome is Outcome.FAIL
     plain = Exam(FRAME, LATE, "binary", Contender("m/2", Model(fine), ("rain", "wind")))
     found = by_check(Robustness({"units": 0.1, "categories": 0.1}, units={"distance": 3})(plain))
-    assert found["flips_units"].reason == "the model reads none of the columns distance"
+    assert found["flips_units"].reason == "the model reads no numbers of the columns distance"
     assert found["flips_categories"].reason == "the model reads nothing but numbers"
     with pytest.raises(Misconfigured, match=r"disturbances of .* were wanted, found \['rain'\]"):
         Robustness({"rain": 0.1})

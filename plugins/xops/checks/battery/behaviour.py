@@ -130,6 +130,9 @@ class Behaviour:
             raise Unmeasured(f"the rows lack the column {absent[0]}")
         if not {*change.to, *change.add} & set(exam.candidate.columns) and change.then != "same":
             raise Unmeasured("the model reads no column of the change")
+        texts = [one for one in change.add if not numbers(frame, (one,))]
+        if texts:
+            raise Unmeasured(f"the rows hold no numbers of {texts[0]}, to which something is to be added")
         added = {one: frame[one] + more for one, more in change.add.items()}
         after = before.on(with_columns(frame, {**change.to, **added}))
         if change.then == "same" and self.of is None and (exam.kind is Kind.MULTICLASS or _classes_alone(exam)):

@@ -120,7 +120,8 @@ def _gappy(column: pd.Series, gone: NDArray[np.bool_]) -> pd.Series:
 
 
 def _units(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
-    wrong = {one: factor for one, factor in strength.units.items() if one in columns}
+    there = numbers(frame, columns)
+    wrong = {one: factor for one, factor in strength.units.items() if one in there}
     return with_columns(frame, {one: frame[one] * factor for one, factor in wrong.items()})
 
 

@@ -165,12 +165,12 @@ class _People:
         absent = [column for column in columns if column not in exam.frame.columns]
         if absent:
             return cls(name, nobody, [], f"the rows lack the column {absent[0]}")
-        many = {column: exam.frame[column].nunique(dropna=False) for column in columns}
+        texts = [exam.frame[column].astype(object) for column in columns]
+        texts = [text.where(text.notna(), MISSING).astype(str) for text in texts]
+        many = {column: text.nunique() for column, text in zip(columns, texts, strict=True)}
         wide = [column for column in columns if many[column] > most]
         if wide:
             return cls(name, nobody, [], f"{wide[0]} has {many[wide[0]]} groups, at most {most} can be judged")
-        texts = [exam.frame[column].astype(object) for column in columns]
-        texts = [text.where(text.notna(), MISSING).astype(str) for text in texts]
         words = texts[0] if len(texts) == 1 else texts[0].str.cat(texts[1:], sep=" x ")
         names, codes = np.unique(words.to_numpy(dtype=str), return_inverse=True)
         return cls(name, codes, names.tolist())
@@ -247,7 +247,7 @@ def _interval(part: _Part, exam: Exam, rows: NDArray[np.bool_], *, value: float,
     function = _function(metric, kind)
 
     def of(places: NDArray[np.intp]) -> NDArray[np.float64]:
-        return np.array([float(function(truth[places], said[places]))])
+        return np.array([float(function(truth[places], said[places])) if len(places) else np.nan])
 
     (found,) = intervals_of_rows(of, Units.of(len(truth), groups), confidence=confidence)
     return Interval(value, found.low, found.high, found.error, found.units, found.confidence, found.method)

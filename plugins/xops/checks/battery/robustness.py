@@ -118,8 +118,8 @@ class Robustness:
             raise Unmeasured("the model reads no column of numbers")
         if name == "categories" and not others(exam.frame, exam.candidate.columns):
             raise Unmeasured("the model reads nothing but numbers")
-        if name == "units" and not set(self.units) & set(exam.candidate.columns):
-            raise Unmeasured(f"the model reads none of the columns {', '.join(map(str, self.units))}")
+        if name == "units" and not numbers(exam.frame, tuple(set(self.units) & set(exam.candidate.columns))):
+            raise Unmeasured(f"the model reads no numbers of the columns {', '.join(map(str, self.units))}")
         if name in ("row_order", "column_order"):
             return [self._order(exam, name, limit)]
         if name == "search":

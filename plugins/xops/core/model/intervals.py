@@ -203,10 +203,10 @@ def needed_rows(interval: Interval, rows: int, distance: float, *, power: float 
     """
     from scipy.stats import norm
 
-    if not distance > 0 or not isfinite(interval.error):
-        return None
     deviate = float(norm.isf((1 - interval.confidence) / 2))
     error = interval.error or (interval.high - interval.low) / deviate  # a share of none or all has one end alone
+    if not distance > 0 or not isfinite(error):
+        return None
     reach = (deviate + float(norm.ppf(power))) * error
     return ceil(rows * (reach / distance) ** 2)
 
