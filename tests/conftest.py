@@ -16,7 +16,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HOME = Path(tempfile.mkdtemp(prefix="xops-tests-"))
-atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+OWNER = os.getpid()
+
+
+@atexit.register
+def _remove_home():
+    """Remove the session's Airflow, unless it is a fork of the session that ends."""
+    if os.getpid() == OWNER:
+        shutil.rmtree(HOME, ignore_errors=True)
+
+
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

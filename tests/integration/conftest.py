@@ -296,10 +296,21 @@ def mlflow_down(mlflow_at, nobody_listens, monkeypatch):
 
 @pytest.fixture(scope="session")
 def moto():
-    """Start one S3 server for the session and give its URL; it has a bucket ``evidence``."""
+    """Start one S3 server for the session and give its URL; it has a bucket ``evidence``.
+
+    It puts one object after another: moto's own creating-if-absent lets two threads win.
+    """
     import boto3
+    from moto.s3.responses import S3Response
     from moto.server import ThreadedMotoServer
 
+    put, turn = S3Response.put_object, threading.Lock()
+
+    def put_in_turn(*given):
+        with turn:
+            return put(*given)
+
+    S3Response.put_object = put_in_turn
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -310,6 +321,7 @@ def moto():
     client.create_bucket(Bucket="evidence")
     yield url
     server.stop()
+    S3Response.put_object = put
 
 
 @pytest.fixture
