@@ -8,7 +8,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-JOBS ?= 2
+# one more than there are cores: tests wait for servers
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # without torch: its CUDA packages are 5 GB for every install and CI run; its tests skip where it is missing
 EXTRAS := battery boosting openlineage pickle postgres sweeps
 
