@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 from airflow.models.hitl import HITLDetail
 from airflow.providers.standard.operators import hitl
-from airflow.sdk import BaseNotifier
+from airflow.sdk import DAG, BaseNotifier
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from xops.core.evidence import Evidence, Origin
@@ -111,3 +114,80 @@ def test_a_candidate_that_a_check_refused_is_put_to_nobody(monkeypatch, make):
     operator.verdicts = [failed.to_json()]
     with pytest.raises(Exception, match="is not put to anybody"):
         operator.execute(CONTEXT)
+
+
+@pytest.fixture
+def people(airflow_db):
+    """Give a function that gives a person's client of Airflow's own API."""
+    from airflow.api_fastapi.app import create_app
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from fastapi.testclient import TestClient
+
+    app = create_app(apps="core")
+
+    def person(name, role="op"):
+        token = app.state.auth_manager.generate_jwt(SimpleAuthManagerUser(username=name, role=role))
+        return TestClient(app, headers={"Authorization": f"Bearer {token}"})
+
+    return person
+
+
+@pytest.fixture
+def play(airflow_db, monkeypatch, tmp_path):
+    """Give a function that runs a DAG to its end, known to the database and beside no other."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+    empty = {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle"}
+    bundles = json.dumps([empty | {"kwargs": {"path": str(tmp_path)}}])
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundles)
+
+    def run(dag):
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+        DagBundlesManager().sync_bundles_to_db()
+        bag = DagBag(str(tmp_path))
+        bag.bag_dag(dag)
+        sync_bag_to_db(bag, "dags-folder", None)
+        return {ti.task_id: str(ti.state) for ti in dag.test().get_task_instances()}
+
+    return run
+
+
+def test_those_assigned_answer_by_airflows_api_others_may_not_and_its_scheduler_makes_silence_a_no(
+    play, people, tmp_path
+):
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    with DAG("approvals", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
+        for name, seconds in (("yes", 600), ("no", 600), ("silence", 1)):
+            ApproveModelOperator(
+                task_id=name, candidate={"model": "returns", "version": "4"}, verdicts=[JUDGED], assigned_users=[ANNA],
+                response_timeout=dt.timedelta(seconds=seconds),
+            )  # fmt: skip
+    anna, bob, said = people("anna"), people("bob"), {}
+
+    def answer(who, task, option):
+        place = f"/api/v2/dags/approvals/dagRuns/{said['run']}/taskInstances/{task}/-1/hitlDetails"
+        return who.patch(place, json={"chosen_options": [option], "params_input": {}}).status_code
+
+    def meet():
+        asked, place, deadline = [], "/api/v2/dags/approvals/dagRuns/~/hitlDetails", time.monotonic() + 60
+        while len(asked) < 3 and time.monotonic() < deadline:
+            time.sleep(0.2)
+            asked = anna.get(place).json()["hitl_details"]
+        said["run"] = asked[0]["task_instance"]["dag_run_id"]
+        said["bob"] = answer(bob, "yes", "Approve")
+        said["anna"] = answer(anna, "yes", "Approve"), answer(anna, "no", "Reject")
+        time.sleep(1)
+        SchedulerJobRunner(Job()).check_awaiting_input_timeouts()
+
+    with ThreadPoolExecutor(1) as meeting:
+        met = meeting.submit(meet)
+        states = play(dag)
+        met.result()
+    assert (said["bob"], said["anna"]) == (403, (200, 200))
+    assert states == {"yes": "success", "no": "skipped", "silence": "skipped"}
+    kept = {evidence.origin.task_id: evidence.verdict for evidence in EvidenceStore().about("approval", "returns", "4")}
+    assert kept["yes"].facts["by"] == "anna"
+    assert [kept[task].failed[0].reason for task in ("no", "silence")] == ["anna refused", "nobody answered in time"]

@@ -131,6 +131,7 @@ def test_an_auditor_finds_the_data_the_evidence_and_who_let_it_through(model, ju
         (("rollback", "flights", "--reason", "r"), "nothing was ever promoted"),
         (("show", "flights"), "has no champion"),
         (("show", "flights", "7"), "not found"),
+        (("log", ""), "the name of a registered model was wanted"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(model, shell, words, why):

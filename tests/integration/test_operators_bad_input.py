@@ -474,14 +474,25 @@ def fit_unfitted(frame, params):
 
 
 class Nowhere:
-    """Answers nothing."""
+    """Answers nothing, in one of the ways that there are."""
+
+    def __init__(self, nothing):
+        self.nothing = nothing
 
     def predict(self, frame):
-        return np.full(len(frame), np.nan)
+        return np.full(len(frame), self.nothing)
 
 
 def fit_nan(frame, params):
-    return Nowhere()
+    return Nowhere(np.nan)
+
+
+def fit_none(frame, params):
+    return Nowhere(None)
+
+
+def fit_no_time(frame, params):
+    return Nowhere(np.datetime64("NaT"))
 
 
 def fit_and(extra):
@@ -500,6 +511,13 @@ def fit_without_a_service(frame, params):
 fit_and_unknown = fit_and({"tables": {}})
 fit_and_nan = fit_and({"metrics": {"gain": float("nan")}})
 fit_and_escape = fit_and({"artifacts": {"../card.md": "x"}})
+fit_and_list = fit_and({"metrics": [1]})
+fit_and_none = fit_and({"artifacts": None})
+fit_and_both = fit_and({"artifacts": {"cards": "x", "cards/card.md": "x"}})
+fit_and_null = fit_and({"artifacts": {"card\0.md": "x"}})
+fit_and_long = fit_and({"artifacts": {"x" * 256: "x"}})
+fit_and_ours = fit_and({"artifacts": {"environment.txt": "x"}})
+fit_and_outside = fit_and({"metrics": {"../gain": 1}})
 fit_and_missing = fit_and({"artifacts": {"card.md": Path("/no/such/file")}})
 NOTHING_TO_CALL = 7
 
@@ -601,11 +619,20 @@ def test_a_module_with_a_mistake_in_it_is_named(fails, new_model, tmp_path, monk
         ("fit_nothing", "fit_nothing gave NoneType; a fitted model with predict was wanted"),
         ("fit_unfitted", "fit_unfitted: its model cannot answer 100 rows: NotFittedError"),
         ("fit_nan", "fit_nan: its model answers 100 of 100 rows with NaN or infinity"),
+        ("fit_none", "fit_none: its model answers 100 of 100 rows with NaN or infinity"),
+        ("fit_no_time", "fit_no_time: its model answers 100 of 100 rows with NaN or infinity"),
         ("fit_in_vain", "fit_in_vain raised ArithmeticError('it does not converge')"),
         ("fit_and_more", "a model, or a model and a dict was wanted, found a tuple of 3"),
         ("fit_and_unknown", "metrics and artifacts were wanted beside the model, found ['tables']"),
         ("fit_and_nan", "metric 'gain': a finite number was wanted, found nan"),
         ("fit_and_escape", "artifact '../card.md': a relative path without .. was wanted"),
+        ("fit_and_list", "a dict was wanted as metrics"),
+        ("fit_and_none", "a dict was wanted as artifacts"),
+        ("fit_and_both", "artifacts: ['cards'] cannot be a file and a folder"),
+        ("fit_and_null", "a relative path without .. was wanted"),
+        ("fit_and_long", "a name of at most 255 bytes was wanted"),
+        ("fit_and_ours", "the run keeps environment.txt itself; name it otherwise"),
+        ("fit_and_outside", "metric '../gain': a name that MLflow keeps was wanted"),
         ("fit_and_missing", "artifact 'card.md' cannot be read"),
     ],
 )
@@ -629,6 +656,14 @@ def test_a_function_that_lacks_a_file_or_a_service_is_retried(run, mlflow, new_m
 )
 def test_parameters_that_are_no_strict_json_are_named(fails, mlflow, new_model, params):
     assert "hyperparameters in strict JSON were wanted" in fails(training(new_model, hyperparameters=params))
+    assert untouched(mlflow, new_model)
+
+
+@pytest.mark.parametrize("name", ["", "depth{1}", "a\nb", "../depth", "/depth", "a//b", ".", "x" * 251], ids=repr)
+def test_a_parameter_whose_name_mlflow_does_not_keep_is_named_before_anything_is_recorded(
+    fails, mlflow, new_model, name
+):
+    assert "names that MLflow keeps were wanted" in fails(training(new_model, hyperparameters={name: 1}))
     assert untouched(mlflow, new_model)
 
 

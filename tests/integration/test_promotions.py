@@ -169,6 +169,14 @@ def test_an_alias_set_by_hand_is_found_reported_and_put_back(model):
     assert promotions.reconcile().outcome is Outcome.PASS
 
 
+def test_of_more_versions_than_mlflow_gives_at_once_none_is_left_out(model, monkeypatch):
+    monkeypatch.setattr("xops.hooks.models.versions._PAGE", 1)
+    promotions = promoted(model, "1", "2")
+    assert [version.version for version in promotions.hook.versions(model)] == ["1", "2", "3"]
+    assert promotions.hook.aliases(model) == {"champion": "2", "previous": "1", "challenger": "3"}
+    assert promotions.reconcile().outcome is Outcome.PASS
+
+
 def test_an_alias_without_any_promotion_is_reported_and_left_alone(model):
     promotions = Promotions(model)
     promotions.hook.set_alias(model, "champion", "3")

@@ -273,7 +273,8 @@ def test_without_names_every_model_of_ours_is_tidied(mlflow, model, killed, caps
     [
         (["nobody's"], "quotes"),
         (["nobodys"], "has no run and no version"),
-        (["--older-than", "nan"], "hours from 0 on"),
+        (["--older-than", "nan"], "hours from 0 to"),
+        (["--older-than", "1e300"], "hours from 0 to"),
     ],
 )
 def test_what_cannot_be_tidied_is_said(mlflow, capsys, asked, said):

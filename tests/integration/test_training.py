@@ -77,7 +77,7 @@ def test_a_run_says_what_a_training_was_made_of(mlflow, run, model):
         )
     first, second, third = sorted(mlflow.runs(model), key=lambda found: found.info.start_time)
     assert first.data.metrics["drawn"] == second.data.metrics["drawn"] != third.data.metrics["drawn"]
-    assert first.data.params == {"seed": "7", "window": "3"}
+    assert first.data.params == {"seed": "7", "xops.window": "3"}
     folder = mlflow.direct.download_artifacts(first.info.run_id, "")
     kept = {name: open(f"{folder}/{name}", "rb").read() for name in ("cards/card.md", "raw", "environment.txt")}  # noqa: SIM115, PTH123
     assert (kept["cards/card.md"], kept["raw"]) == (b"# A card\n", b"\x00")
@@ -86,6 +86,20 @@ def test_a_run_says_what_a_training_was_made_of(mlflow, run, model):
     tags = mlflow.versions(model)[0].tags
     assert tags["xops.environment"] == training_code.environment_of(["scikit-learn"])[0]
     assert tags["xops.code"] == f"{__name__}.fit_with_more@{training_code.source_hash(fit_with_more)}"
+
+
+def fit_with_its_own(frame, params):
+    params["layers"].append(params.pop("window"))
+    return fit(frame, params), {"metrics": {"rows": params["layers"][-1]}}
+
+
+def test_what_the_function_was_given_and_gave_is_recorded_as_it_was(mlflow, run, model):
+    given = {"layers": [8], "window": 24}
+    run(TrainModelOperator(task_id="train", model=model, train=fit_with_its_own, hyperparameters=given, **TASK))
+    (found,) = mlflow.runs(model)
+    assert found.data.params == {"layers": "[8]", "window": "24", "xops.window": "3"}
+    assert found.data.metrics["rows"] == 24
+    assert given == {"layers": [8], "window": 24}
 
 
 def test_the_environment_is_another_with_another_package(monkeypatch):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+_LONGEST = 24 * 366 * 100  # a hundred years
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", metavar="model", help="registered models (default: all that we trained)")
@@ -28,8 +30,8 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
     """
     from xops.hooks.models.tidying import tidy
 
-    if not 0 <= asked.older_than < float("inf"):
-        raise Misconfigured(f"--older-than: hours from 0 on were wanted, found {asked.older_than}")
+    if not 0 <= asked.older_than <= _LONGEST:
+        raise Misconfigured(f"--older-than: hours from 0 to {_LONGEST} were wanted, found {asked.older_than}")
     bound = timedelta(hours=asked.older_than)
     return tidy(asked.models, older_than=bound, dry_run=asked.dry_run, conn_id=asked.conn_id).to_json()
 

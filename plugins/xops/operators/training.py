@@ -47,7 +47,7 @@ class TrainModelOperator(XopsOperator):
     :param target: the labels' column.
     :param columns: the features it is given, in order.
     :param holdout: rows it is not given: :class:`~xops.core.model.holdout.Holdout` or its arguments.
-    :param window: how many batches it learns from, at least 1.
+    :param window: how many batches it learns from, at least 1; the run has it as ``xops.window``.
     :param hyperparameters: what the function is given as ``params``, strict JSON (templated).
     :param seed: of Python's and numpy's chance, and in ``params``; that of ``hyperparameters`` when None.
     :param trial: what ChooseTrialOperator returned: its parameters are taken, and the rows of its sweep, whatever was
@@ -146,13 +146,13 @@ class TrainModelOperator(XopsOperator):
         training = Training(
             model=self.model,
             key=origin_of(context).key,
-            params=params | {"window": self.window},
+            params=params | {"xops.window": self.window},
             tags=record.to_tags()
             | training_code.code_tags(function)
             | run_tags(context)
             | (chosen.tags if chosen else self._mapped(hook, context))
             | {_ANSWERS: json.dumps(answers), "xops.environment": environment},
-            metrics=fitted.metrics | own,
+            metrics=own | fitted.metrics,
             inputs={
                 "features": (record.features.name, record.features.snapshot),
                 "labels": (record.labels.name, record.labels.snapshot),

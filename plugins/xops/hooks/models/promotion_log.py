@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xops.core.errors import Fenced, Unavailable
+from xops.core.errors import Fenced, Misconfigured, Unavailable
 from xops.core.model.promotion import (
     Entry,
     checkpoint_folder,
@@ -31,9 +31,12 @@ class PromotionLog:
 
     :param model: the registered model.
     :param objects: where the log lies; the configured store when None.
+    :raises Misconfigured: when the model has no name.
     """
 
     def __init__(self, model: str, objects: Objects | None = None) -> None:
+        if not model.strip():
+            raise Misconfigured("promotion log: the name of a registered model was wanted, it is empty")
         self.model = model
         self.objects = objects or Objects.configured()
         self._known: tuple[Entry, ...] = ()

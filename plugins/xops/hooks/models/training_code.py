@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import inspect
 import json
 import math
+import posixpath
 import random
 import re
 import subprocess
@@ -21,7 +23,9 @@ from xops.core.evidence import digest
 if TYPE_CHECKING:
     import pandas as pd
 
-_METRIC = re.compile(r"[\w\-. :/]{1,250}")  # what MLflow takes
+_NAME = re.compile(r"[\w\-. :/]{1,250}")  # what MLflow takes as the name of a parameter or a metric
+_PART = 255  # bytes that the name of a file may have
+_OURS = ("environment.txt", "card")  # what else a run keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def function_of(train: str | Callable[..., Any]) -> tuple[str, Callable[..., Any
 def parameters(given: Any, seed: int | None, model: str) -> dict[str, Any]:
     """Give a function's parameters as a dict of its own, with the seed in it.
 
-    :raises Misconfigured: when they are no dict of strict JSON, or name another seed.
+    :raises Misconfigured: when they are no dict of strict JSON, have a name that MLflow does not keep, or name another
+        seed.
     """
     try:
         params: dict[str, Any] = dict(given or {})
@@ -70,6 +75,8 @@ def parameters(given: Any, seed: int | None, model: str) -> dict[str, Any]:
         raise Misconfigured(f"{model}: hyperparameters in strict JSON were wanted: {bounded(error)}") from error
     if not same:
         raise Misconfigured(f"{model}: hyperparameters in strict JSON were wanted, with texts as keys and no tuples")
+    if strange := [name for name in params if not _kept(name)]:
+        raise Misconfigured(f"{model}: hyperparameters: names that MLflow keeps were wanted, found {bounded(strange)}")
     if seed is not None and params.setdefault("seed", seed) != seed:
         raise Misconfigured(f"{model}: seed is {seed}, and {params['seed']} in the hyperparameters; give one of them")
     return params
@@ -86,7 +93,7 @@ def call(name: str, function: Callable[..., Any], frame: pd.DataFrame, params: d
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - scikit-learn's own default is this one
     try:
-        answer = function(frame, params)
+        answer = function(frame, copy.deepcopy(params))
     except OSError:
         raise
     except Exception as error:
@@ -98,8 +105,13 @@ def call(name: str, function: Callable[..., Any], frame: pd.DataFrame, params: d
         fitted, extra = answer
     if unknown := sorted(map(str, extra.keys() - {"metrics", "artifacts"})):
         raise Misconfigured(f"{name}: metrics and artifacts were wanted beside the model, found {bounded(unknown)}")
+    if flat := sorted(part for part, held in extra.items() if not isinstance(held, Mapping)):
+        raise Misconfigured(f"{name}: a dict was wanted as {' and '.join(flat)}")
     metrics = {str(key): _number(name, key, value) for key, value in extra.get("metrics", {}).items()}
     files = {_path(name, key): _content(name, key, value) for key, value in extra.get("artifacts", {}).items()}
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
+    if both := sorted(folders & files.keys()):
+        raise Misconfigured(f"{name}: artifacts: {bounded(both)} cannot be a file and a folder")
     return Fitted(fitted, metrics, files)
 
 
@@ -109,6 +121,7 @@ def refuse_unusable(name: str, fitted: Any, example: pd.DataFrame) -> None:
     :raises Misconfigured: when it is no model, cannot answer, or gives anything but one finite answer a row.
     """
     import numpy as np
+    import pandas as pd
 
     from xops.hooks.models.model_formats import answers
     from xops.hooks.models.torch_models import refuse_bare
@@ -122,8 +135,8 @@ def refuse_unusable(name: str, fitted: Any, example: pd.DataFrame) -> None:
         raise Misconfigured(f"{name}: its model cannot answer {len(example)} rows: {bounded(repr(error))}") from error
     if answered.shape[:1] != (len(example),):
         raise Misconfigured(f"{name}: its model gave shape {answered.shape} for {len(example)} rows")
-    if answered.dtype.kind == "f" and not np.isfinite(answered).all():
-        wrong = int((~np.isfinite(answered.reshape(len(example), -1)).all(axis=1)).sum())
+    rows = answered.reshape(len(example), -1)
+    if wrong := int((~(np.isfinite(rows) if rows.dtype.kind in "fc" else pd.notna(rows)).all(axis=1)).sum()):
         raise Misconfigured(f"{name}: its model answers {wrong} of {len(example)} rows with NaN or infinity")
 
 
@@ -184,15 +197,27 @@ def _number(name: str, key: object, value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not math.isfinite(number) or not _METRIC.fullmatch(str(key)):
+    if not _kept(str(key)):
+        raise Misconfigured(f"{name}: metric {key!r:.80}: a name that MLflow keeps was wanted")
+    if not math.isfinite(number):
         raise Misconfigured(f"{name}: metric {key!r:.80}: a finite number was wanted, found {value!r:.80}")
     return number
 
 
+def _kept(name: str) -> bool:
+    """Tell whether MLflow keeps a parameter or a metric of this name; in some stores it is a path."""
+    leads_out = name == "." or name.startswith(("/", ".."))
+    return bool(_NAME.fullmatch(name)) and posixpath.normpath(name) == name and not leads_out
+
+
 def _path(name: str, key: object) -> str:
     path = PurePosixPath(str(key))
-    if path.is_absolute() or not path.parts or ".." in path.parts:
+    if path.is_absolute() or not path.parts or ".." in path.parts or not str(path).isprintable():
         raise Misconfigured(f"{name}: artifact {key!r:.80}: a relative path without .. was wanted")
+    if max(len(part.encode()) for part in path.parts) > _PART:
+        raise Misconfigured(f"{name}: artifact {key!r:.80}: a name of at most {_PART} bytes was wanted")
+    if path.parts[0] in _OURS:
+        raise Misconfigured(f"{name}: artifact {key!r:.80}: the run keeps {path.parts[0]} itself; name it otherwise")
     return str(path)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 KEY = "xops.key"
 MANIFEST = "xops.manifest"
 SUPERSEDED = "xops.superseded"  # of several versions with one key all but the oldest
+_PAGE = 1000  # versions that MLflow is asked for at once
 
 
 class MlflowVersions(MlflowConnection):
@@ -37,18 +38,19 @@ class MlflowVersions(MlflowConnection):
 
     def versions(self, model: str) -> list[ModelVersion]:
         """Give every version of a model, oldest first."""
-        with self.client() as client:
-            found = client.search_model_versions(f"name = '{quoted(model)}'", max_results=1000)
-        return sorted(found, key=lambda version: int(version.version))
+        return sorted(self._search(f"name = '{quoted(model)}'"), key=lambda version: int(version.version))
 
     def every_version(self) -> Iterator[tuple[str, str]]:
         """Give the name of every version of every registered model, with the texts of its tags, one a line."""
+        for version in self._search(None):
+            yield f"models:/{version.name}/{version.version}", "\n".join(version.tags.values())
+
+    def _search(self, where: str | None) -> Iterator[ModelVersion]:
         token = None
         while True:
             with self.client() as client:
-                found = client.search_model_versions(max_results=1000, page_token=token)
-            for version in found:
-                yield f"models:/{version.name}/{version.version}", "\n".join(version.tags.values())
+                found = client.search_model_versions(where, max_results=_PAGE, page_token=token)
+            yield from found
             token = found.token
             if not token:
                 return
