@@ -12,7 +12,7 @@ import sqlalchemy
 from airflow.sdk.exceptions import AirflowFailException
 
 from tests.cases.shop import POSITIVE, Lake, Shop
-from xops.core.errors import Unavailable
+from xops.core.errors import Misconfigured, Unavailable
 from xops.hooks.datasets import rows as rows_module
 from xops.hooks.datasets import sql_parts
 from xops.operators.datasets import StageDataOperator
@@ -176,6 +176,39 @@ def test_a_disk_that_runs_full_or_refuses_a_file_while_a_batch_is_staged_is_trie
     assert landing.things() == before
     landing.lake.store.publish(version_of(landing.stage_file("a.csv", CSV)))
     assert landing.seen() == before[1] + Counter(range(ROWS))
+
+
+@pytest.fixture(params=["Iceberg", "SQL"])
+def lake(request):
+    """Give a dataset that is a table."""
+    if request.param == "SQL":
+        request.getfixturevalue("postgres")
+    return Lake("shop.orders" if request.param == "Iceberg" else "sql://postgres_default/shop.orders")
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_integers_without_a_sign_are_held_up_to_what_a_table_holds(lake, bits):
+    kind, most = pa.type_for_alias(f"uint{bits}"), min((1 << bits) - 1, (1 << 63) - 1)
+    for batch in ("01", "02"):
+        rows = pa.table({"id": pa.array([0, most, None], kind)})
+        lake.store.publish(lake.store.stage(rows, table=lake.table, batch=batch))
+    assert lake.rows(lake.published())["id"].to_pylist() == [0, most, None] * 2
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pa.array([1, (1 << 64) - 1], pa.uint64()), "Integer value 18446744073709551615 not in range"),
+        (pa.array([None, 3_000_000], pa.date32()), "a date is not of the years 1 to 9999"),
+        (pa.array([0, 253_402_300_800_000_000], pa.timestamp("us")), "a date is not of the years 1 to 9999"),
+        (pa.array([0, -(1 << 62)], pa.timestamp("us", "UTC")), "a date is not of the years 1 to 9999"),
+    ],
+)
+def test_a_value_that_no_table_holds_is_refused_by_its_column(lake, tmp_path, values, said):
+    with pytest.raises(Misconfigured, match=f"batch 01, column at: {said}"):
+        lake.store.stage(pa.table({"at": values}), table=lake.table, batch="01")
+    assert lake.published() is None
+    assert not list(tmp_path.rglob("data/**/*.parquet"))
 
 
 @pytest.mark.parametrize("kind", ["Iceberg", "folder", "SQL"])

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import psycopg2
 import pyarrow as pa
@@ -32,6 +33,7 @@ class Dataset:
 
     def __init__(self, table):
         self.table, self.store = table, store_of(table, iceberg_conn_id="iceberg_default")
+        self.name = table.rpartition("/")[2]
 
     def stage(self, batch, ids, *, day=1, ok=True, **more):
         rows = pa.table({
@@ -440,6 +442,73 @@ def test_columns_that_a_table_makes_itself_need_not_be_delivered(in_sql, postgre
     in_sql.land("2013-01", [7, 8], write=Write.of("append", evolve=True))
     rows = in_sql.store.rows(in_sql.store.published(in_sql.table)).to_pylist()
     assert [(row["n"], row["id"], row["twice"], row["said"]) for row in rows] == [(1, 7, 2, "x"), (2, 8, 2, "x")]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("numeric(10, 2)", pa.array(["1.2345"]).cast(pa.decimal128(5, 4))),
+        ("real", pa.array([1.1])),
+        ("timestamp(0)", pa.array([1_500_000], pa.timestamp("us"))),
+        ("time(3)", pa.array([1], pa.time64("us"))),
+        ("timestamp", pa.array([0], pa.timestamp("us", "UTC"))),
+        ("timestamptz", pa.array([0], pa.timestamp("us"))),
+        ("mood", pa.array(["a"])),
+        ("uuid", pa.array(["a"])),
+        ("int[]", pa.array(["{}"])),
+    ],
+)
+def test_what_a_column_would_change_or_not_take_once_it_was_tested_is_refused_before(in_sql, postgres, column, values):
+    made_in(postgres, f"create type mood as enum ('a'); create table {in_sql.name} (at {column}, batch text)")
+    with pytest.raises(Misconfigured, match="does not fit the table: at is "):
+        in_sql.store.stage(pa.table({"at": values}), table=in_sql.table, batch="2013-01")
+
+
+def test_a_table_may_have_columns_of_types_that_arrow_has_not(in_sql, postgres):
+    made_in(
+        postgres,
+        "create type mood as enum ('a'); create domain few as bigint check (value < 9); "
+        f"create table {in_sql.name} (id few, day bigint, ok boolean, batch text, price numeric default 1.25, "
+        "ids int[] default '{1,2}', mood mood default 'a', at interval default '1 day', ip inet default '::1', "
+        "key uuid default '00000000-0000-0000-0000-000000000001', said jsonb default '{}', place point)",
+    )
+    version = in_sql.land("2013-01", [1], write=Write.of("append", evolve=True))
+    (row,) = in_sql.store.rows(in_sql.store.published(in_sql.table)).to_pylist()
+    assert in_sql.store.schema(version).names == list(row)
+    assert row == {
+        "id": 1, "day": 1, "ok": True, "batch": "2013-01", "price": Decimal("1.25"), "ids": "{1,2}", "mood": "a",
+        "at": "1 day", "ip": "::1/128", "key": "00000000-0000-0000-0000-000000000001", "said": "{}", "place": None,
+    }  # fmt: skip
+
+
+def test_a_row_that_the_table_refuses_is_not_in_what_is_said(in_sql, postgres):
+    made_in(postgres, f"create table {in_sql.name} (id bigint check (id < 9), day bigint, ok boolean, batch text)")
+    with pytest.raises(Misconfigured, match="violates check constraint") as refused:
+        in_sql.land("2013-01", [1, 4711])
+    assert "4711" not in str(refused.value)
+    assert in_sql.seen() == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"n" * 64: [1]}, "a column's name of at most 63 bytes, none of them zero, was wanted; found"),
+        ({"a\0b": [1]}, "none of them zero"),
+        ({f"c{place}": [1] for place in range(1700)}, "at most 1600 columns"),
+        (
+            {"x": pa.array([1]).cast(pa.decimal256(50, 2))},
+            r"column x is decimal256\(50, 2\), which an SQL table has no",
+        ),
+    ],
+)
+def test_columns_that_no_table_holds_are_a_mistake_and_not_an_outage(in_sql, columns, said):
+    with pytest.raises(Misconfigured, match=said):
+        in_sql.store.stage(pa.table(columns), table=in_sql.table, batch="2013-01")
+
+
+def made_in(postgres, statements):
+    with psycopg2.connect(postgres) as connection, connection.cursor() as cursor:
+        cursor.execute(f"create schema if not exists shop; {statements}")
 
 
 @pytest.mark.parametrize("values", [pa.array([1], pa.timestamp("ns")), pa.array([1], pa.time64("ns"))])

@@ -233,6 +233,13 @@ BAD = {
     "no JSON": (LINES + b"{secret\n" + LINES, "a.jsonl", r"line 41 is no JSON: Expecting property name"),
     "JSON of another type": (LINES + b'{"id": "secret"}\n', "a.jsonl", r"line 41 field id: the value is not of type"),
     "a new field": (LINES + b'{"id": 1, "more": 2}\n', "a.jsonl", r"line 41 has the field more, which is neither"),
+    "JSON of two types": (
+        b'{"id": 1}\n\n{"id": "secret"}\n',
+        "a.jsonl",
+        r"line 3 field id is a text, in lines before it",
+    ),
+    "JSON cut off": (b'{"id": 1}\n{"id":', "a.jsonl", r"line 2 is no JSON: Expecting value"),
+    "a JSON field twice": (b'{"id": 1}\n{"id": 2, "id": 3}\n', "a.jsonl", r"line 2 has the field id twice"),
     "JSON arrays": (b"[1]\n", "a.jsonl", r"line 1 is no JSON object but list"),
     "one JSON array": (b'[{"id": 1},\n{"id": 2}]\n', "a.json", r"line 1 is no JSON"),
     "no lines": (b"", "a.jsonl", r"the file is empty"),
@@ -255,6 +262,12 @@ def test_a_file_that_is_wrong_is_refused_with_the_place_and_without_its_values(w
     assert name in str(refused.value)
     assert len(str(refused.value)) < 1000
     assert "secret" not in f"{refused.value!r} {refused.value.__cause__!r}"
+
+
+def test_a_json_number_too_long_for_its_type_is_named_by_its_line(land):
+    content = b'{"id": 1}\n{"id": 99999999999999999999}\n'
+    with pytest.raises(Misconfigured, match="line 2 field id: the value is not of type int64"):
+        rows_of(land(content, "a.jsonl"), types={"id": "int64"})
 
 
 def test_a_format_that_is_chosen_needs_no_ending(land):

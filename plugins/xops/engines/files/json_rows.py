@@ -11,6 +11,7 @@ from xops.core.errors import Misconfigured, bounded
 from xops.engines.files.text_files import BLOCK, Opens, Utf8
 
 _SEARCHED = 10_000  # rows that are tried at a time when the wrong one is looked for
+_KINDS = {type(None): "", str: "a text", bool: "true or false", int: "a number", float: "a number", list: "an array"}
 
 
 def read_json_lines(opens: Opens, types: Mapping[str, Any], name: str) -> tuple[Any, Iterator[Any]]:
@@ -29,7 +30,7 @@ def read_json_lines(opens: Opens, types: Mapping[str, Any], name: str) -> tuple[
         try:
             found = _reader(file, _parsed(types), "infer").schema
         except pa.ArrowInvalid as error:
-            raise Misconfigured(f"source {name}: {_wrong(opens, str(error), pa.schema(_parsed(types)))}") from None
+            raise Misconfigured(f"source {name}: {_wrong(opens, str(error), _parsed(types), closed=False)}") from None
     empty = [field.name for field in found if pa.types.is_null(field.type)]
     if empty:
         raise Misconfigured(
@@ -48,7 +49,8 @@ def _batches(opens: Opens, schema: Any, name: str) -> Iterator[Any]:
             for batch in _reader(file, parsed, "error"):
                 yield batch.cast(schema)
         except pa.ArrowInvalid as error:
-            raise Misconfigured(f"source {name}: {_wrong(opens, str(error), schema)}") from None
+            types = {field.name: field.type for field in schema}
+            raise Misconfigured(f"source {name}: {_wrong(opens, str(error), types, closed=True)}") from None
 
 
 def _parsed(types: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,8 +75,12 @@ def _reader(file: Any, types: Mapping[str, Any], unexpected: str) -> Any:
     )
 
 
-def _wrong(opens: Opens, error: str, schema: Any) -> str:
-    """Say which line does not fit the schema, and why, without its values."""
+def _wrong(opens: Opens, error: str, types: Mapping[str, Any], *, closed: bool) -> str:
+    """Say which line does not fit the types or the lines before it, and why, without its values.
+
+    :param closed: whether there are no other fields than those with a type.
+    """
+    seen: dict[str, str] = {}
     if "Empty JSON" in error:
         return "the file is empty; one JSON object a line was wanted"
     if "straddling" in error:
@@ -83,28 +89,49 @@ def _wrong(opens: Opens, error: str, schema: Any) -> str:
         numbered = ((number, line) for number, line in enumerate(file, 1) if line.strip())
         while some := list(itertools.islice(numbered, _SEARCHED)):
             for number, line in some:
-                wrong = _misfit(line, schema)
+                wrong = _misfit(line, types, seen, closed=closed)
                 if wrong:
                     return f"line {number} {wrong}"
     return bounded(error)
 
 
-def _misfit(line: bytes, schema: Any) -> str:
-    """Say why a line is no object of the schema; empty when it is one."""
-    import pyarrow as pa
+def _misfit(line: bytes, types: Mapping[str, Any], seen: dict[str, str], *, closed: bool) -> str:
+    """Say why a line is no object of the types, or unlike those before it; empty when it is neither.
 
+    :param seen: what each field without a type is in the lines before, with what it is in this one from then on.
+    """
     try:
-        found = json.loads(line)
+        found = json.loads(line, object_pairs_hook=_Fields)
     except json.JSONDecodeError as error:
         return f"is no JSON: {error.msg} at column {error.colno}"
-    if not isinstance(found, dict):
+    if not isinstance(found, _Fields):
         return f"is no JSON object but {type(found).__name__}; one object a line was wanted"
-    for column, value in found.items():
-        if column not in schema.names:
-            return f"has the field {bounded(column, 100)}, which is neither declared nor among the first rows"
-        kind = schema.field(column).type
+    if found.twice:
+        return f"has the field {bounded(found.twice, 100)} twice"
+    return next(filter(None, (_misfit_of(*one, types, seen, closed=closed) for one in found.items())), "")
+
+
+def _misfit_of(column: str, value: Any, types: Mapping[str, Any], seen: dict[str, str], *, closed: bool) -> str:
+    import pyarrow as pa
+
+    if column in types:
         try:
-            pa.array([value], kind)
-        except (pa.ArrowException, TypeError, ValueError):
-            return f"field {column}: the value is not of type {kind}"
-    return ""
+            pa.array([value], types[column])
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return f"field {column}: the value is not of type {types[column]}"
+        return ""
+    if closed:
+        return f"has the field {bounded(column, 100)}, which is neither declared nor among the first rows"
+    now = _KINDS.get(type(value), "an object")
+    if not now or seen.setdefault(column, now) == now:
+        return ""
+    return f"field {bounded(column, 100)} is {now}, in lines before it was {seen[column]}"
+
+
+class _Fields(dict[str, Any]):
+    """The fields of an object; ``twice`` is one that it has more than once."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.twice = next((name for name in self if names.count(name) > 1), "") if len(self) < len(pairs) else ""

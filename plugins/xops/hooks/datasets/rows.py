@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xops.engines.sources import Batches
 
 Portion: TypeAlias = "pa.Table | Batches"  # rows that can be read again
+_WORD = 32  # bits
 PIECE = 64 << 20  # bytes of rows that are held at a time, and written into one file
 
 
@@ -114,6 +115,8 @@ class Incoming:
                 columns.append(column if column.type == field.type else column.cast(field.type))
             except pa.ArrowInvalid as error:
                 raise Misconfigured(f"{self.what}, column {field.name}: {bounded(error)}") from error
+            if self._stored is as_in_tables and not _within_years(columns[-1]):
+                raise Misconfigured(f"{self.what}, column {field.name}: a date is not of the years 1 to 9999")
         self._refuse_others(columns)
         columns.append(pa.repeat(pa.scalar(self.batch, pa.string()), batch.num_rows))
         whole = pa.RecordBatch.from_arrays(columns, schema=self.schema)
@@ -211,11 +214,27 @@ def among(rows: pa.Table, keys: pa.Table) -> pa.Array:
     return pa.array(found)
 
 
-def in_microseconds(kind: pa.DataType) -> pa.DataType:
-    """Give the type that tables store: times in microseconds, those with a zone in UTC; no dictionaries."""
+def _within_years(column: pa.Array) -> bool:
+    """Whether dates and times are ones that Python has; other values are not looked at."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if not (types.is_date(column.type) or types.is_timestamp(column.type)):
+        return True
+    try:
+        pc.min_max(column).as_py()
+    except (OverflowError, ValueError):
+        return False
+    return True
+
+
+def as_in_tables(kind: pa.DataType) -> pa.DataType:
+    """Give the type that tables store: integers with a sign, times in microseconds, those with a zone in UTC."""
     import pyarrow as pa
     from pyarrow import types
 
+    if types.is_unsigned_integer(kind):
+        return pa.int32() if kind.bit_width < _WORD else pa.int64()
     if types.is_timestamp(kind):
         return pa.timestamp("us", "UTC" if kind.tz else None)
     return pa.time64("us") if types.is_time(kind) else _plain(kind)

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from xops.core.errors import Misconfigured, bounded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
-    from sqlalchemy import Column, Connection, MetaData, Table
+    from sqlalchemy import Column, Connection, Dialect, MetaData, Table
 
 _ROWS = 5_000
 _WIDENS = {(int, float), (int, Decimal)}
+_DIGITS = 6  # of the microseconds that rows have
+_SCALE = 18  # of a decimal whose column does not say
+_ARROW_HAS = {bool, int, float, Decimal, str, bytes, dt.date, dt.time, dt.datetime, UUID}
+_PRECISION = 38  # digits of decimal128, which is what is read back
+
+
+def readable(column: Column[Any]) -> Any:
+    """Give a column as it can be read: as text what Arrow has no column for."""
+    import sqlalchemy as sa
+
+    plain = isinstance(column.type, sa.JSON) or _python_type(column) in _ARROW_HAS
+    return column if plain else sa.cast(column, sa.Text).label(column.name)
+
+
+def read_as(columns: Iterable[Column[Any]]) -> dict[str, pa.DataType]:
+    """Give the Arrow types of columns that the database does not tell: of decimals without a number of digits."""
+    import pyarrow as pa
+    import sqlalchemy as sa
+
+    return {
+        column.name: pa.decimal128(_PRECISION, _SCALE)
+        for column in columns
+        if isinstance(column.type, sa.Numeric) and column.type.precision is None and column.type.asdecimal
+    }
 
 
 def table_like(rows: pa.Schema, name: str, *, schema: str | None, metadata: MetaData) -> Table:
@@ -27,23 +53,65 @@ def table_like(rows: pa.Schema, name: str, *, schema: str | None, metadata: Meta
     return Table(name, metadata, *(Column(field.name, _type(field)) for field in rows), schema=schema)
 
 
-def refuse_misfit(rows: pa.Schema, target: Table, what: str, *, evolve: bool) -> None:
+def refuse_names(rows: pa.Schema, what: str, dialect: Dialect) -> None:
+    """Refuse names of columns that a database would cut."""
+    most = dialect.max_identifier_length
+    wrong = [name for name in rows.names if len(name.encode()) > most or "\0" in name]
+    if wrong:
+        raise Misconfigured(
+            f"{what}: a column's name of at most {most} bytes, none of them zero, was wanted; found {bounded(wrong)}"
+        )
+
+
+def refuse_misfit(rows: pa.Schema, target: Table, what: str, *, evolve: bool, dialect: Dialect) -> None:
     """Refuse rows whose columns are not those of a table; what the table computes or counts itself may be absent.
 
     :param evolve: whether columns may be new, or absent where the table can do without.
+    :param dialect: of the database, whose words for types a message has.
     :raises Misconfigured: naming each column that does not fit.
     """
     kinds: dict[str, type] = {field.name: _type(field).python_type for field in rows}
-    wanted = {column.name: column.type.python_type for column in target.columns}
+    wanted = {column.name: _python_type(column) for column in target.columns}
     wrong = []
     for name in dict.fromkeys((*kinds, *wanted)):
         has, wants = kinds.get(name), wanted.get(name)
         grows = evolve and (wants is None or (has is None and _can_be_absent(target.columns[name])))
-        if has != wants and (has, wants) not in _WIDENS and not grows and not (has is None and _is_made(target, name)):
+        fits = has == wants or (has, wants) in _WIDENS or (has is None and _is_made(target, name))
+        changed = has and wants and _would_change(rows.field(name).type, target.columns[name].type)
+        if not (fits or grows) or changed:
             found = bounded(rows.field(name).type) if has else "absent"
-            wrong.append(f"{name} is {found}, the table has {target.columns[name].type if wants else 'no such column'}")
+            there = _said(target.columns[name].type, dialect) if wants else "no such column"
+            wrong.append(f"{name} is {found}, the table has {there}")
     if wrong:
         raise Misconfigured(f"{what} does not fit the table: {bounded('; '.join(wrong))}")
+
+
+def _python_type(column: Column[Any]) -> type:
+    """Give the type of a column's values; ``object`` where no other column's can be inserted into it."""
+    import sqlalchemy as sa
+
+    kind = getattr(column.type, "data_type", column.type)  # of a domain the type that it restricts
+    return object if isinstance(kind, sa.Enum) else kind.python_type
+
+
+def _said(kind: Any, dialect: Dialect) -> str:
+    from sqlalchemy.types import NullType
+
+    return "a type that is not known" if isinstance(kind, NullType) else str(kind.compile(dialect=dialect))
+
+
+def _would_change(kind: pa.DataType, into: Any) -> bool:
+    """Whether a column would round values of a type, or move them to another zone, after they were tested."""
+    import sqlalchemy as sa
+    from pyarrow import types
+    from sqlalchemy.dialects.postgresql import TIME, TIMESTAMP
+
+    if types.is_decimal(kind):
+        return isinstance(into, sa.Numeric) and into.scale is not None and kind.scale > into.scale
+    if isinstance(into, (TIME, TIMESTAMP)):
+        moves = isinstance(into, TIMESTAMP) and bool(getattr(kind, "tz", None)) != into.timezone
+        return moves or (into.precision is not None and into.precision < _DIGITS)
+    return bool(types.is_float64(kind)) and isinstance(into, sa.REAL)
 
 
 def _is_made(target: Table, name: str) -> bool:
@@ -87,7 +155,7 @@ def _type(field: pa.Field) -> Any:
         (types.is_timestamp, sa.DateTime(timezone=bool(getattr(kind, "tz", None)))),
         (types.is_binary, sa.LargeBinary()),
     )
-    if types.is_decimal(kind):
+    if types.is_decimal(kind) and kind.precision <= _PRECISION:
         return sa.Numeric(kind.precision, kind.scale)
     found = next((made for holds, made in known if holds(kind)), None)
     if found is None:

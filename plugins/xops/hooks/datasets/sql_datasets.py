@@ -12,7 +12,8 @@ from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.engines.sources import Batches
 from xops.hooks.datasets.plain import PlainDatasets
-from xops.hooks.datasets.rows import in_microseconds
+from xops.hooks.datasets.rows import as_in_tables
+from xops.hooks.datasets.sql_columns import read_as, readable
 from xops.hooks.datasets.sql_parts import SqlParts
 from xops.hooks.landing.sql_rows import read_query
 from xops.hooks.sql.databases import answering, engine_of
@@ -42,7 +43,7 @@ class SqlDatasets(PlainDatasets):
     integers of 64 bits and doubles.
     """
 
-    stored = staticmethod(in_microseconds)
+    stored = staticmethod(as_in_tables)
 
     @contextlib.contextmanager
     def opened(self, table: str) -> Iterator[SqlParts]:
@@ -92,7 +93,7 @@ class SqlDatasets(PlainDatasets):
 
     @staticmethod
     def _typed(conn_id: str, query: Select[Any], version: DataVersion) -> pa.Schema:
-        schema, rows = read_query(conn_id, query.limit(_TYPED), {}, version.name)
+        schema, rows = read_query(conn_id, query.limit(_TYPED), read_as(query.selected_columns), version.name)
         list(rows)
         return schema
 
@@ -132,7 +133,7 @@ class SqlDatasets(PlainDatasets):
             raise Misconfigured(
                 f"{version.name}: no column {', '.join(absent)}; it has {bounded(', '.join(found.c.keys()))}"
             )
-        query = sa.select(*(found.c[column] for column in (columns or found.c.keys())))
+        query = sa.select(*(readable(found.c[column]) for column in (columns or found.c.keys())))
         wanted = [part.batch] if alone and batches is None else batches
         return _address(version.table)["conn_id"], query if wanted is None else dataset.of_batches(query, found, wanted)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from xops.core.dataset.parts import Part, State, shown
 from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
-from xops.hooks.datasets.sql_columns import add_columns, insert, refuse_misfit, table_like
+from xops.hooks.datasets.sql_columns import add_columns, insert, refuse_misfit, refuse_names, table_like
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,9 +72,10 @@ class SqlParts:
 
     def refuse_misfit(self, part: Part, rows: Incoming) -> None:
         """Refuse rows that do not fit the table."""
-        target = self.target()
+        dialect, target = self._connection.dialect, self.target()
+        refuse_names(rows.schema, rows.what, dialect)
         if target is not None:
-            refuse_misfit(rows.schema, target, rows.what, evolve=part.write.evolve)
+            refuse_misfit(rows.schema, target, rows.what, evolve=part.write.evolve, dialect=dialect)
 
     def keep(self, part: Part, rows: Incoming) -> Part:
         """Put the rows of a part into a table of its own."""
@@ -186,7 +188,9 @@ class SqlParts:
         import sqlalchemy as sa
 
         try:
-            return sa.Table(name, sa.MetaData(), schema=schema, autoload_with=self._connection)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)  # it is read as text
+                return sa.Table(name, sa.MetaData(), schema=schema, autoload_with=self._connection)
         except sa.exc.NoSuchTableError:
             return None
 

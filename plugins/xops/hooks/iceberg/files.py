@@ -150,18 +150,19 @@ def _write_file(
     try:
         with output.create() as stream, pq.ParquetWriter(stream, fitted.schema, compression=codec) as writer:
             writer.write_table(fitted, row_group_size=_ROW_GROUP)
+        measured = data_file_statistics_from_parquet_metadata(
+            writer.writer.metadata, compute_statistics_plan(named, properties), parquet_path_to_id_mapping(named)
+        )
+        size = len(output)
     except BaseException:
         _remove(io, place)
         raise
-    measured = data_file_statistics_from_parquet_metadata(
-        writer.writer.metadata, compute_statistics_plan(named, properties), parquet_path_to_id_mapping(named)
-    )
     file = DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=place,
         file_format=FileFormat.PARQUET,
         partition=key.partition,
-        file_size_in_bytes=len(output),
+        file_size_in_bytes=size,
         sort_order_id=None,
         equality_ids=None,
         key_metadata=None,

@@ -11,7 +11,7 @@ from xops.core.dataset.writes import APPEND, BATCH, Mode, Write
 from xops.core.errors import Misconfigured, Refused, Unavailable, bounded
 from xops.core.evidence import slug
 from xops.hooks import traced
-from xops.hooks.datasets.rows import Incoming, in_microseconds
+from xops.hooks.datasets.rows import Incoming, as_in_tables
 from xops.hooks.iceberg.changes import change, own_files
 from xops.hooks.iceberg.files import NewFiles
 from xops.hooks.iceberg.reading import IcebergReader, head_of
@@ -56,7 +56,7 @@ class IcebergWriter(IcebergReader):
         :param source: where the rows came from; kept in the snapshot's summary.
         :raises Misconfigured: when there are no rows or they do not fit.
         """
-        incoming = Incoming(rows, table=table, batch=batch, write=write, stored=in_microseconds)
+        incoming = Incoming(rows, table=table, batch=batch, write=write, stored=as_in_tables)
         branch = f"audit-{slug(batch)}"
 
         def prepare(step: OneStep) -> DataVersion:

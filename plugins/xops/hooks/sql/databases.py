@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+_TOO_MUCH = "54"  # SQLSTATEs of what no table or statement may hold
 _BOUNDS = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 5, "tcp_user_timeout": 60_000}
 
 
@@ -50,6 +51,16 @@ def driver_of(conn_id: str) -> tuple[str, Callable[[], Any]]:
     return engine.url.drivername, lambda: engine.dialect.connect(*places, **{**named, **bounds})
 
 
+def _state(error: Any) -> str:
+    """Give the SQLSTATE of an error of PostgreSQL, as either driver has it; empty of another."""
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+
+
+def _primary(error: Any) -> str:
+    """Give what is wrong without the detail, in which PostgreSQL shows the row."""
+    return getattr(getattr(error, "diag", None), "message_primary", None) or str(error)
+
+
 @contextlib.contextmanager
 def answering(what: str) -> Iterator[None]:
     """Turn what a database refuses into :class:`Misconfigured`, and one that is out of reach into :class:`Unavailable`.
@@ -60,9 +71,9 @@ def answering(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise Unavailable(f"{what}: {bounded(error.orig)}") from error
     except DBAPIError as error:
-        raise Misconfigured(f"{what}: the database refused: {bounded(error.orig)}") from error
+        if isinstance(error, (OperationalError, InterfaceError)) and not _state(error.orig).startswith(_TOO_MUCH):
+            raise Unavailable(f"{what}: {bounded(error.orig)}") from error
+        raise Misconfigured(f"{what}: the database refused: {bounded(_primary(error.orig))}") from error
     except SQLAlchemyError as error:
         raise Misconfigured(f"{what}: {bounded(error)}") from error
