@@ -14,10 +14,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from xops.core.drift.batch_window import window
-from xops.core.errors import Unavailable
+from xops.core.errors import Misconfigured, Unavailable
 from xops.core.profile.binary import from_bytes
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.store.objects import Objects
+from xops.hooks.store.profiles import ProfileStore
 from xops.operators.drift import DriftCheckOperator
 from xops.operators.profiling import ProfileOperator
 
@@ -258,6 +259,21 @@ for place in range(10**6):
     store.reference(f"{sys.argv[2]}/{place}", table.column_names, lambda: table)
     print(place, flush=True)
 """
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda kept: kept[:-9], lambda kept: kept[:900] + b"!!" + kept[902:], lambda _: b""]
+)
+def test_a_kept_profile_that_is_damaged_is_never_used_and_is_made_anew(damage, tmp_path):
+    objects, rows = Objects(str(tmp_path)), pa.table({"x": [1.0, 2.0, 3.0]})
+    store = ProfileStore(objects)
+    whole = store.reference("v", ["x"], lambda: rows)
+    (path,) = objects.paths("profiles/")
+    objects.put(path, damage(objects.get(path)))
+    with pytest.raises(Misconfigured, match="a kept profile was wanted"):
+        store.get(path.removeprefix("profiles/").removesuffix(".profile"))
+    assert store.reference("v", ["x"], lambda: rows) == whole
+    assert store.reference("v", ["x"], pytest.fail) == whole
 
 
 def test_a_kill_while_profiles_are_written_leaves_only_whole_ones(tmp_path):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xops.core.drift.chi_square_tail import chi_square_tail
 from xops.core.drift.distances import binned, chi_square, kolmogorov_smirnov
+from xops.core.drift.tails import binomial_tail, chi_square_tail, kolmogorov_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,18 +88,11 @@ def _chi_square(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
 
 def _binomial(first: NDArray[np.int64], second: NDArray[np.int64], totals: tuple[int, int], cells: int) -> float:
     """Give the smaller tail of the rarest cell, twice, times ``cells``: how a cell's values fall on the two sides."""
-    from scipy import special
-
-    both, odds = (first + second).astype(float), totals[1] / sum(totals)
-    tails = [
-        np.where(hits > 0, special.betainc(np.maximum(hits, 1.0), both - hits + 1.0, chances), 1.0)
-        for hits, chances in ((second, odds), (first, 1 - odds))
-    ]
+    both, odds = first + second, totals[1] / sum(totals)
+    tails = binomial_tail(both, second, odds), binomial_tail(both, first, 1 - odds)
     return min(1.0, 2 * cells * float(np.minimum(*tails).min(initial=1.0)))
 
 
 def _kolmogorov(reference: ColumnProfile, current: ColumnProfile) -> float:
-    from scipy import special
-
     size = reference.values * current.values / (reference.values + current.values)
-    return float(special.kolmogorov(kolmogorov_smirnov(reference, current) * math.sqrt(size)))
+    return kolmogorov_tail(kolmogorov_smirnov(reference, current) * math.sqrt(size))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xops.core.dataset.writes import BATCH
+from xops.core.errors import Misconfigured
 from xops.core.evidence import digest
 from xops.core.profile.binary import from_bytes, to_bytes
 from xops.core.profile.merging import merged, outgrown
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from xops.engines.sources import Rows
     from xops.hooks.iceberg.tables import IcebergHook
     from xops.hooks.store.objects import Objects
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ class ProfileStore:
         return profile.digest
 
     def get(self, name: str) -> Profile | None:
-        """Give the profile of a name, usually its digest, or None when it is not kept."""
+        """Give the profile of a name, usually its digest, or None when it is not kept.
+
+        :raises Misconfigured: when what is kept is damaged, or of another release.
+        """
         content = self.objects.get(_path(name))
         return None if content is None else from_bytes(content)
 
@@ -151,7 +158,7 @@ class ProfileStore:
         :param manifest: the digest of its files.
         """
         name = f"learned/{manifest}"
-        there = self.get(name)
+        there = self._whole(name)
         if there is not None:
             return there
         found = read()
@@ -203,8 +210,16 @@ class ProfileStore:
 
         return self.pinned(f"{side.version.table} {digest(types)}", profiler(), decide, anew=anew)
 
+    def _whole(self, name: str) -> Profile | None:
+        """Give a profile as :meth:`get` does, None for one that has to be made anew: it is damaged."""
+        try:
+            return self.get(name)
+        except Misconfigured as error:
+            _LOG.warning("profile %s is made anew: %s", name, error)
+            return None
+
     def _kept(self, name: str, scanned: Callable[[], Profile]) -> Profile:
-        there = self.get(name)
+        there = self._whole(name)
         if there is not None:
             return there
         profile = scanned()

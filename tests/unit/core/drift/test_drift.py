@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial.distance import jensenshannon as scipys_jensenshannon
 
 from tests.unit.core.profile.test_profile import of_categories, of_numbers
 from xops.core.drift import distances
 from xops.core.drift.chance import chance, share_chance
-from xops.core.drift.chi_square_tail import chi_square_tail
 from xops.core.drift.judge import DriftRules, compare
 from xops.core.drift.movement import movement, sentence
+from xops.core.drift.tails import binomial_tail, chi_square_tail, kolmogorov_tail
 from xops.core.errors import Misconfigured
 from xops.core.profile.profiles import ColumnProfile, Profile
 from xops.core.profile.spec import ColumnSpec, Grid, Kind, ProfileSpec
@@ -197,11 +197,26 @@ def test_the_tail_of_chi_square_is_told_at_its_ends():
     assert chi_square_tail(2, 1400.0) == pytest.approx(stats.chi2.sf(1400.0, 2), rel=1e-9)
 
 
-def test_categories_are_judged_without_scipy(monkeypatch):
+@given(st.integers(0, 100_000), st.floats(0, 1), st.sampled_from([0.0, 1e-6, 0.01, 0.3, 0.5, 0.9, 1 - 1e-9, 1.0]))
+def test_the_tail_of_the_binomial_is_scipys(trials, share, odds):
+    for hits in {round(share * trials), round(odds * trials), trials, 0}:
+        told = binomial_tail(np.array([trials, trials]), np.array([hits, 0]), odds)
+        wanted = special.betainc(hits, trials - hits + 1, odds) if hits else 1.0
+        assert told == pytest.approx([wanted, 1.0], rel=1e-8, abs=1e-10)
+
+
+def test_the_tail_of_kolmogorov_is_scipys_on_both_sides_of_where_its_series_meet():
+    for value in [*np.linspace(-0.1, 3, 300), 1 - 1e-12, 1.0, 1e-9, 20.0, 1e9]:
+        assert kolmogorov_tail(value) == pytest.approx(special.kolmogorov(value), rel=1e-9, abs=1e-14)
+
+
+def test_columns_are_judged_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     assert chance(of_counts([900, 100]), of_counts([100, 900])) < 1e-12
     assert chance(of_counts([50, 50]), of_counts([45, 55])) > 0.1
     assert chance(*both([1.0, 2.0] * 500, [3.0, 4.0] * 500)) < 1e-12
+    assert chance(of_counts([99_990, 2, 2, 2, 2, 2]), of_counts([99, 1, 0, 0, 0, 0])) > 0.005
+    assert chance(*both([1.0, 2.0] * 50, [1.0, 2.0] * 51)) == 1
 
 
 def test_one_rare_value_among_few_rows_is_chance():

@@ -1,5 +1,6 @@
 import json
 import math
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_bytes_that_are_not_a_whole_profile_are_refused(part):
         from_bytes(whole[part])
     with pytest.raises(Misconfigured, match="bytes are none"):
         from_bytes(whole + b"\0")
+    longer = whole[4:] + b"\0"  # as another release may have written it
+    with pytest.raises(Misconfigured, match="bytes were wanted"):
+        from_bytes(zlib.crc32(longer).to_bytes(4, "little") + longer)
+
+
+def test_bytes_of_which_one_bit_is_another_are_refused_wherever_it_is():
+    whole = to_bytes(profile([1.0, 2.5], ["JFK"]))
+    for place in {*range(300), *range(300, len(whole), 97)}:
+        with pytest.raises(Misconfigured, match="a kept profile was wanted"):
+            from_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
 
 
 @given(st.lists(st.floats(-50, 150), min_size=1), st.lists(st.floats(-50, 150), min_size=1))
