@@ -1,5 +1,6 @@
 """Models of each library: the same after loading, and no byte of a hostile directory deserialised."""
 
+import importlib.metadata
 import json
 import pickle
 import shutil
@@ -87,6 +88,20 @@ def test_no_installed_package_is_searched_for_its_modules(tmp_path, monkeypatch,
     assert requirements_utils._MODULES_TO_PACKAGES is None
     assert "required: numpy==1.0" in caplog.text
     assert "unexpected" not in caplog.text
+
+
+@pytest.mark.parametrize("form", model_formats.FORMATS, ids=lambda form: form.library)
+def test_what_a_model_needs_is_pinned_without_asking_every_distribution(form, monkeypatch):
+    owners = importlib.metadata.packages_distributions()
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: pytest.fail("half a second"))
+    for package in set(form.packages) & owners.keys():
+        pinned, _, version = model_formats._pinned(package).partition("==")
+        assert pinned in owners[package]
+        assert version == importlib.metadata.version(pinned)
+
+
+def test_a_package_of_an_unknown_distribution_is_pinned_all_the_same():
+    assert model_formats._pinned("yaml").startswith(("PyYAML==", "pyyaml=="))
 
 
 def test_boosters_come_back_as_they_were(tmp_path):

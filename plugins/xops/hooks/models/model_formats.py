@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -127,11 +128,18 @@ def format_of(fitted: Any) -> Format:
 
 def requirements_of(fitted: Any) -> list[str]:
     """Pin what a model needs to load again, so that MLflow does not spend eight seconds to find out."""
-    from importlib.metadata import packages_distributions, version
+    return [_pinned(package) for package in format_of(fitted).packages]
 
-    owners = packages_distributions()
-    names = [owners.get(package, [package])[0] for package in format_of(fitted).packages]
-    return [f"{name}=={version(name)}" for name in names]
+
+def _pinned(package: str) -> str:
+    """Give an installed package and its version; to ask each distribution what it brings takes half a second."""
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+    for name in _DISTRIBUTIONS.get(package, (package,)):
+        with contextlib.suppress(PackageNotFoundError):
+            return f"{name}=={version(name)}"
+    name = packages_distributions()[package][0]
+    return f"{name}=={version(name)}"
 
 
 def asked(fitted: Any) -> Any:
@@ -240,6 +248,7 @@ def _load_xgboost(name: str, path: Path, said: dict[str, Any], _packages: Sequen
 
 _XGBOOST: Sequence[str] = ("Booster", "XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor")
 _SKLEARN = ("numpy", "pandas", "sklearn")
+_DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost", "xgboost-cpu")}  # where not of the same name
 _TORCH = ("numpy", "pandas", "torch", "safetensors")
 TORCH = Format(
     "torch", torch_models.LOADER, torch_models.FILE, _TORCH, torch_models.save_torch, torch_models.load_torch
