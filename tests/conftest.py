@@ -38,6 +38,7 @@ os.environ |= {
     "PYTHONDONTWRITEBYTECODE": "",
     "PYTHONPATH": os.pathsep.join((str(ROOT / "plugins"), str(ROOT / "dags"))),
     "DO_NOT_TRACK": "true",
+    "OMP_NUM_THREADS": "1",  # tests run beside each other: threads that wait for one another cost more than they give
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 for name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "AIRFLOW__XOPS__"))]:
