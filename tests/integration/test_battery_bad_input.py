@@ -1,9 +1,14 @@
 """The whole battery given what cannot be judged: unknown or fail with the reason, never a pass, never a traceback."""
 
+import dataclasses
+import os
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 from xops.checks.battery.behaviour import Behaviour, Change
 from xops.checks.battery.calibration import Calibration
@@ -92,7 +97,7 @@ def made(**columns):
     return FRAME.assign(**columns)
 
 
-ASKING = {"performance", "calibration", "explanation"}  # checks that fail as a whole when there are no chances
+ASKING = {"roc_auc", "calibration", "explanation"}  # what fails when there are no chances
 BY_SEX = {"accuracy_difference sex", "slices sex", "behaviour sex"}
 
 
@@ -157,6 +162,77 @@ def test_what_cannot_be_judged_is_unknown_or_fails_with_its_reason_and_never_pas
             )
     json_of = verdict.to_json()
     assert type(verdict).from_json(json_of).outcome is verdict.outcome
+
+
+class Hanging(Model):
+    """A model that never answers."""
+
+    def predict_proba(self, _frame):
+        time.sleep(3600)
+
+
+class Ending(Model):
+    """A model that ends the process which asks it."""
+
+    def predict_proba(self, _frame):
+        os._exit(9)
+
+
+class Silent(Model):
+    """A model that cannot answer at all."""
+
+    def predict_proba(self, frame):
+        raise RuntimeError(f"{len(frame)} rows")
+
+
+COSTS = Resources(
+    {"peak_megabytes": 200}, {"row_seconds": 2}, rounds=3, batch_rows=10, allowed_megabytes=200, timeout=6
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [(Model(takes=2_000_000_000), "more memory"), (Hanging(), "no answer in 6 s"), (Ending(), "ended its process")],
+    ids=["memory", "time", "end"],
+)
+def test_a_model_that_would_end_this_process_is_stopped_in_one_of_its_own_before_anybody_asks_it_here(model, why):
+    verdict = judge(exam_of(model), battery(resources=COSTS), facts={})
+    found = {f"{one.check} {one.subject}": one for one in verdict.findings}
+    assert list(found)[-1] == "resources models:/m/2"
+    assert found.pop("resources models:/m/2").outcome is Outcome.FAIL
+    of_rows = {"roc_auc_alone rain", "roc_auc_alone wind", "roc_auc_alone hour", "near_duplicates models:/m/2"}
+    assert {name for name, one in found.items() if one.outcome.passes} == of_rows
+    for name in set(found) - of_rows - {"overlap models:/m/2"}:
+        assert found[name].outcome is Outcome.UNKNOWN
+        assert "models:/m/2 was not asked: in a process of its own it " in found[name].reason
+        assert why in found[name].reason
+
+
+def test_a_champion_that_never_answers_leaves_comparisons_unknown_and_the_candidate_judged():
+    exam = dataclasses.replace(exam_of(), champion=Contender("models:/m/1", Hanging(), COLUMNS))
+    verdict = judge(exam, battery(resources=COSTS), facts={})
+    untold = {one.check for one in verdict.findings if one.outcome is Outcome.UNKNOWN}
+    assert untold == {"accuracy_gain", "slices", "importance_rank_correlation", "row_seconds_ratio", "overlap"}
+    assert not {one for one in verdict.findings if one.outcome is Outcome.FAIL}
+
+
+def test_no_order_of_columns_is_fine_for_a_model_that_cannot_answer():
+    verdict = judge(exam_of(Silent()), [Robustness(flips={"column_order": 0, "row_order": 0})], facts={})
+    assert [one.outcome for one in verdict.findings] == [Outcome.FAIL] * 2
+
+
+@pytest.mark.parametrize("target", [LATE, LATE.astype(int), np.where(LATE, "late", "no")], ids=["bool", "int", "text"])
+def test_a_classifier_without_chances_is_judged_by_its_classes_and_unknown_of_the_rest(target):
+    fitted = LinearSVC().fit(FRAME[list(COLUMNS)], target)
+    asked = Performance({"neg_log_loss": -0.7, "accuracy": 0.5, "roc_auc": 0.5}, functions={"own": Metric(breaks)})
+    exam = Exam(FRAME, target, "binary", Contender("models:/m/2", fitted, COLUMNS))
+    found = {one.check: one.outcome for one in judge(exam, [asked, Calibration()], facts={}).findings}
+    assert found == {
+        "neg_log_loss": Outcome.UNKNOWN,
+        "accuracy": Outcome.PASS,
+        "roc_auc": Outcome.PASS,
+        "calibration": Outcome.UNKNOWN,
+    }
 
 
 def test_the_same_battery_passes_where_nothing_is_wrong():

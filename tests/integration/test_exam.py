@@ -118,6 +118,17 @@ def test_a_champion_with_other_features_leaves_the_comparison_unknown():
         exam.champion_answers.labels  # noqa: B018
 
 
+def test_rows_without_a_key_are_told_apart_by_lists_and_dicts_too():
+    frame = FRAME.assign(seen=[[place] for place in range(60)], of=[{"a": place} for place in range(60)])
+    stored = frame.assign(seen=[np.array([place]) for place in range(60)])
+    known = Contender("models:/m/2", LogisticRegression().fit(FRAME, TARGET), COLUMNS,
+                      trained_on=row_hashes(stored.head(7), list(frame.columns)))  # fmt: skip
+    with pytest.raises(Refused, match="was trained on 7 of the exam's 60 rows"):
+        Exam(frame, TARGET, "binary", known)
+    with pytest.raises(Misconfigured, match="told apart by the column flight, which they lack"):
+        Exam(frame, TARGET, "binary", known, key=("flight",))
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -1,5 +1,6 @@
 """Explanation: what answers rest on is found, forbidden features are caught, and the time is kept."""
 
+import re
 import time
 from types import SimpleNamespace
 
@@ -98,8 +99,8 @@ def test_the_time_is_kept_and_what_is_left_is_unknown():
     assert time.monotonic() - start < 5
     assert found["forbidden_feature sex"].outcome is Outcome.UNKNOWN
     assert found["importance m/2"].outcome is Outcome.UNKNOWN
-    assert found["importance m/2"].reason.endswith("of 4 features in 0.5 s")
-    assert found["importance m/2"].detail["shap_by"]["why"] == "no row could be explained in 0.5 s"
+    assert found["importance m/2"].reason.endswith("of 4 features in 0.25 s")
+    assert found["importance m/2"].detail["shap_by"]["why"].startswith("no row could be explained in 0.")
 
 
 class Hanging(Model):
@@ -112,8 +113,23 @@ class Hanging(Model):
 def test_a_process_that_hangs_is_killed_when_its_time_is_over():
     start = time.monotonic()
     found = judged(Hanging(**FINE), Explanation(shap=True, rows=50, budget=4))
-    assert 4 < time.monotonic() - start < 8
-    assert found["importance m/2"].detail["shap_by"]["why"] == "no row could be explained in 4 s"
+    assert 3.9 < time.monotonic() - start < 5.5
+    assert re.fullmatch(r"no row could be explained in (4|3\.9\d*) s", found["importance m/2"].detail["shap_by"]["why"])
+
+
+class Slow(Model):
+    """A model that takes its time for each row."""
+
+    def predict_proba(self, frame):
+        time.sleep(0.004 * len(frame))
+        return super().predict_proba(frame)
+
+
+@pytest.mark.parametrize(("candidate", "champion"), [(Slow, Slow), (Model, Slow), (Slow, Model)])
+def test_permutations_of_both_models_and_shap_values_share_one_budget(candidate, champion):
+    start = time.monotonic()
+    judged(candidate(**FINE), Explanation(shap=True, budget=5, min_rank_correlation=0), champion(**FINE))
+    assert time.monotonic() - start < 6.5
 
 
 def test_rows_that_there_was_time_for_count_when_it_is_over():

@@ -123,6 +123,23 @@ def test_a_row_that_was_trained_on_is_refused_before_any_check():
         exam_of(same)
 
 
+@pytest.mark.parametrize("where", ["exam", "learned"])
+def test_a_row_that_does_not_tell_its_time_is_not_taken_for_an_early_one(where):
+    def untold(frame, late, learned):
+        (frame if where == "exam" else learned).loc[3, "day"] = pd.NaT
+
+    found = {finding.check: finding for finding in ALL(exam_of(untold))}
+    assert found["learned_from_later_rows"].outcome is Outcome.UNKNOWN
+    assert found["learned_from_later_rows"].reason == "1 rows have no day"
+    assert (found["known_later"].outcome is Outcome.UNKNOWN) is (where == "exam")
+
+    def unknown_when(frame, late, learned):
+        frame.loc[3, "rain_known"] = pd.NaT
+
+    found = {finding.check: finding for finding in ALL(exam_of(unknown_when))}
+    assert found["known_later"].reason == "of 1 rows it is not known when they had their value"
+
+
 def test_what_is_not_at_hand_is_unknown_with_its_reason():
     found = {finding.check: finding for finding in ALL(exam_of(trained_on=None, learned=None))}
     for check in ("near_duplicates", "learned_from_later_rows", "encodes_exam"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from xops.checks.battery.contender import Contender
 from xops.core.errors import bounded
+from xops.core.verdict import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,12 @@ class Kind(StrEnum):
 
 
 class Unmeasured(ValueError):
-    """Nothing can be measured: no rows, one class, too few. The check's finding is ``unknown``, with this reason."""
+    """Nothing can be measured: no rows, one class, too few. The check's finding is ``unknown``, with this reason.
+
+    :cvar outcome: of the finding about the candidate.
+    """
+
+    outcome: ClassVar[Outcome] = Outcome.UNKNOWN
 
 
 class BadAnswer(Unmeasured):
@@ -43,9 +49,17 @@ class BadAnswer(Unmeasured):
     :param name: the model.
     """
 
+    outcome: ClassVar[Outcome] = Outcome.FAIL
+
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name} {why}")
         self.name = name
+
+
+class NoAnswer(BadAnswer):
+    """A model gives no answers of this kind, or is not asked: nothing is wrong with one, and nothing is measured."""
+
+    outcome: ClassVar[Outcome] = Outcome.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,8 @@ class Answers:
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each class, shape (rows, classes); each in [0, 1], each row's sum 1."""
+        if not self.gives_probabilities:
+            raise NoAnswer(self.contender.name, "gives no probabilities")
         given = np.asarray(self._asked("predict_proba" if self._has("predict_proba") else "predict"))
         if given.dtype.kind not in "fiub" or (given.ndim == 1 and len(self.classes) > 2):  # noqa: PLR2004
             raise BadAnswer(self.contender.name, "gives no probabilities")
@@ -120,6 +136,8 @@ class Answers:
         return hasattr(self.contender.model, method)
 
     def _asked(self, method: str) -> NDArray[Any]:
+        if self.contender.stopped:
+            raise NoAnswer(self.contender.name, f"was not asked: in a process of its own it {self.contender.stopped}")
         if self.contender.refused:
             raise BadAnswer(self.contender.name, f"was not loaded: {self.contender.refused}")
         absent = [column for column in self.contender.columns if column not in self.frame.columns]
@@ -198,4 +216,6 @@ def _look_like_probabilities(given: NDArray[Any], classes: NDArray[Any]) -> bool
     """Tell whether what ``predict`` gave are probabilities, as a booster's or a pyfunc's may be."""
     if given.ndim == 2:  # noqa: PLR2004
         return given.shape[1] > 1
-    return given.dtype.kind == "f" and len(classes) == 2 and bool((places_in(given, classes) < 0).any())  # noqa: PLR2004
+    if given.dtype.kind != "f" or len(classes) != 2:  # noqa: PLR2004
+        return False
+    return classes.dtype.kind != "f" or bool((places_in(given, classes) < 0).any())

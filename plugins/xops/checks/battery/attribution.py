@@ -58,27 +58,30 @@ class Attribution:
         return {"shap": features, "shap_by": told} | {f"shap of {name}": bars for name, bars in self.alone.items()}
 
 
-def attribution(exam: Exam, rows: NDArray[np.intp], *, budget: float, shown: Sequence[str]) -> Attribution:
+def attribution(
+    exam: Exam, rows: NDArray[np.intp], before: Answers | None, *, end: float, shown: Sequence[str]
+) -> Attribution:
     """Explain the candidate's answers to some rows, as many as the time allows.
 
     Single rows come first: the most confident of wrong answers, the median one, the least certain one.
 
-    :param budget: seconds, with the start of the process; at their end it is killed, and what it sent counts.
+    :param before: the answers to the rows; None where there was no time for them, so that no single row is chosen.
+    :param end: when, by the monotonic clock, the process is killed; what it sent counts.
     :param shown: features whose values may be told of a single row.
     :raises Unmeasured: when the library cannot explain the model, or one row takes longer.
     :raises Misconfigured: when shap is missing.
     """
-    deadline = time.monotonic() + budget
+    budget = end - time.monotonic()
     if find_spec("shap") is None:
         raise Misconfigured("explanation: shap is missing; install it with pip install 'xops[battery]'")
-    contender, single = exam.candidate, _single_rows(exam, rows)
+    contender, single = exam.candidate, {} if before is None else _single_rows(exam, rows, before)
     others = np.setdiff1d(rows, list(single.values()))
     order = [*single.values(), *np.random.default_rng(SEED).permutation(others)]
     frame = exam.frame[list(contender.columns)].iloc[order].reset_index(drop=True)
     answers = replace(exam.answers, contender=replace(contender, learned=None, trained_on=None), frame=frame)
-    sent = _sent(answers, len(single), deadline)
+    sent = _sent(answers, len(single), end)
     if not sent.get("rows"):
-        raise Unmeasured(str(sent.get("why") or f"no row could be explained in {budget} s"))
+        raise Unmeasured(str(sent.get("why") or f"no row could be explained in {budget:.3g} s"))
     columns, done = contender.columns, int(sent["rows"])
     total = np.array(sent["total"])
     ordered = {columns[place]: float(total[place] / done) for place in np.argsort(-total, kind="stable")}
@@ -89,14 +92,14 @@ def attribution(exam: Exam, rows: NDArray[np.intp], *, budget: float, shown: Seq
     return Attribution(str(sent["method"]), done, len(order), ordered, alone)
 
 
-def _single_rows(exam: Exam, rows: NDArray[np.intp]) -> dict[str, int]:
+def _single_rows(exam: Exam, rows: NDArray[np.intp], before: Answers) -> dict[str, int]:
     """Choose the rows that are explained one by one, by what is said of each; different ones."""
     if not exam.kind.classifies:
-        said, off = exam.answers.predicted[rows], np.abs(exam.answers.predicted - exam.truth)[rows]
+        said, off = before.predicted, np.abs(before.predicted - exam.truth[rows])
         chosen = [("the answer that is furthest off", off.argmax()), ("the median answer", _median(said))]
     else:
         try:
-            chances = exam.answers.probabilities[rows]
+            chances = before.probabilities
         except Unmeasured:
             return {}
         sure, wrong = chances.max(axis=1), np.flatnonzero(chances.argmax(axis=1) != exam.truth[rows])

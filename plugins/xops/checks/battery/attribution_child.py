@@ -38,7 +38,8 @@ def _explained(answers: Any, single: int) -> Iterator[dict[str, Any]]:
     frame = answers.frame
     method, explain = _explainer(answers)
     total, alone, done, size = np.zeros(frame.shape[1]), [], 0, 1
-    labels = answers.probabilities[:single].argmax(axis=1) if answers.kind.classifies and single else [0] * single
+    first = answers.on(frame.head(single))
+    labels = first.probabilities.argmax(axis=1) if answers.kind.classifies and single else [0] * single
     while done < len(frame):
         values = explain(frame.iloc[done : done + size])
         if done < single:

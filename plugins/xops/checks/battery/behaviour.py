@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
+from xops.checks.battery.answers import Kind, Unmeasured
 from xops.checks.battery.cases import Case, read_cases
 from xops.checks.battery.disturbances import SEED, numbers, plausible, values_of, with_columns, with_values
 from xops.core.errors import Misconfigured
@@ -111,10 +111,8 @@ class Behaviour:
         """Judge the share of rows that go against an expectation."""
         try:
             against = of()
-        except BadAnswer as error:
-            return Finding(check, subject, Outcome.FAIL, limit=self.max_share, reason=str(error))
         except Unmeasured as error:
-            return Finding(check, subject, Outcome.UNKNOWN, limit=self.max_share, reason=str(error))
+            return Finding(check, subject, error.outcome, limit=self.max_share, reason=str(error))
         groups = None if exam.groups is None else exam.groups[rows]
         share = rate(against, np.ones(len(against), dtype=bool), groups, confidence=self.confidence)
         outcome = Outcome.PASS if share.value <= self.max_share else Outcome.FAIL
@@ -183,10 +181,8 @@ class Behaviour:
         answers = exam.answers.on(frame)
         try:
             wrong = [not self._as_known(exam, answers, place, case) for place, case in enumerate(cases)]
-        except BadAnswer as error:
-            return Finding("case", name, Outcome.FAIL, limit=self.max_share, size=len(cases), reason=str(error))
         except Unmeasured as error:
-            return Finding("case", name, Outcome.UNKNOWN, limit=self.max_share, reason=str(error))
+            return Finding("case", name, error.outcome, limit=self.max_share, size=len(cases), reason=str(error))
         share = sum(wrong) / len(wrong)
         outcome = Outcome.PASS if share <= self.max_share else Outcome.FAIL
         why = f"{sum(wrong)} of {len(wrong)} rows have another answer; a share of at most {self.max_share} wanted"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from xops.checks.battery.answers import BadAnswer, Unmeasured
 from xops.checks.battery.curves import curves_of
 from xops.checks.battery.exam import Exam
+from xops.checks.battery.resources import STOPPED, Resources
 from xops.core.errors import Misconfigured, Unavailable, bounded
 from xops.core.page.report import CURVES
 from xops.core.verdict import Finding, Outcome, Verdict
@@ -40,7 +41,7 @@ def findings_of(check: Check, exam: Exam) -> tuple[Finding, ...]:
     try:
         found = tuple(check(exam))
     except BadAnswer as error:
-        outcome = Outcome.FAIL if error.name == subject else Outcome.UNKNOWN
+        outcome = error.outcome if error.name == subject else Outcome.UNKNOWN
         return (Finding(name_of(check), subject, outcome, size=exam.rows, reason=str(error)),)
     except Unmeasured as error:
         return (Finding(name_of(check), subject, Outcome.UNKNOWN, size=exam.rows, reason=str(error)),)
@@ -55,6 +56,9 @@ def findings_of(check: Check, exam: Exam) -> tuple[Finding, ...]:
 def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", facts: Mapping[str, Any]) -> Verdict:
     """Put checks to an exam, one after the other; none hides what another found.
 
+    Resources are measured first: a model that was stopped there would exhaust this process too, or never end, so it is
+    not asked here, and what asks it is unknown.
+
     Models are asked on one thread of OpenMP: of several, each of a thousand small questions would wait for the slowest,
     which on a busy machine takes ten times as long.
 
@@ -66,7 +70,7 @@ def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", fact
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="openmp"):
-        findings = tuple(finding for check in checks for finding in findings_of(check, exam))
+        findings, exam = _found(exam, checks)
         curves = curves_of(exam)
     said = {
         **exam.facts,
@@ -76,6 +80,18 @@ def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", fact
         **facts,
     }
     return Verdict(name, exam.candidate.name, findings, said)
+
+
+def _found(exam: Exam, checks: Sequence[Check]) -> tuple[tuple[Finding, ...], Exam]:
+    """Give the findings in the order of their checks, and the exam without the models that were stopped."""
+    found: dict[int, tuple[Finding, ...]] = {}
+    for place in sorted(range(len(checks)), key=lambda place: not isinstance(checks[place], Resources)):
+        found[place] = findings_of(checks[place], exam)
+        if isinstance(checks[place], Resources):
+            details = [finding.detail for finding in found[place] if finding.detail]
+            stopped = {name: why for detail in details for name, why in detail.get(STOPPED, {}).items()}
+            exam = exam.without(stopped) if stopped else exam
+    return tuple(finding for place in range(len(checks)) for finding in found[place]), exam
 
 
 def _areas(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xops.core.errors import Misconfigured, bounded
+from xops.core.strict_json import dumps
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+_HOLDS_OTHERS = (list, tuple, set, frozenset, Mapping, np.ndarray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class Contender:
     :param learned: those rows themselves; None where they are not at hand.
     :param size: bytes of its files as they are stored; None where it has none.
     :param refused: why it was not loaded, so that it answers nothing; empty when it was.
+    :param stopped: what it did in a process of its own, so that it is not asked here; empty when it is.
     """
 
     name: str
@@ -47,19 +53,38 @@ class Contender:
     learned: Learned | None = None
     size: int | None = None
     refused: str = ""
+    stopped: str = ""
 
 
 def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64]:
     """Give a 64-bit hash of each row's content in some columns, shape (rows,).
 
-    Give the key alone where rows have one, else features and target. Numbers hash alike however they are stored.
+    Give the key alone where rows have one, else features and target. Numbers hash alike however they are stored, lists
+    and arrays of the same values too.
+
+    :raises Misconfigured: when the rows lack one of the columns.
     """
     import pandas as pd
+
+    absent = [column for column in columns if column not in frame.columns]
+    if absent:
+        raise Misconfigured(f"rows are told apart by the column {bounded(absent[0], 80)}, which they lack")
 
     read = frame[list(columns)].reset_index(drop=True)
     numbers = [column for column in read.columns if pd.api.types.is_numeric_dtype(read[column])]
     read = read.astype(dict.fromkeys(numbers, "float64")).astype(
         {column: object for column in read.columns if column not in numbers}
     )
+    for column in read.columns.difference(numbers, sort=False):
+        if read[column].map(lambda value: isinstance(value, _HOLDS_OTHERS)).any():
+            read[column] = read[column].map(lambda value: _text(value) if isinstance(value, _HOLDS_OTHERS) else value)
     hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(read, index=False).to_numpy(dtype=np.uint64)
     return hashes
+
+
+def _text(value: Any) -> str:
+    """Write a value that holds others as canonical JSON; what has none there as Python writes it."""
+    try:
+        return dumps(value).decode()
+    except TypeError:
+        return repr(value)

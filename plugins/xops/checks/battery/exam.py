@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from xops.checks.battery.contender import Contender, row_hashes
 from xops.core.errors import Misconfigured, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -111,6 +113,18 @@ class Exam:
     def champion_answers(self) -> Answers | None:
         """What the champion answers; None while there is none."""
         return None if self.champion is None else Answers(self.champion, self.frame, self.kind, self.classes)
+
+    def without(self, stopped: Mapping[str, str]) -> Exam:
+        """Give the same exam, in which some models are not asked.
+
+        :param stopped: by model why.
+        """
+
+        def told(contender: Contender) -> Contender:
+            return replace(contender, stopped=stopped.get(contender.name, contender.stopped))
+
+        champion = None if self.champion is None else told(self.champion)
+        return replace(self, candidate=told(self.candidate), champion=champion)
 
     def _refuse_trained(self, contender: Contender, trained_on: NDArray[np.uint64]) -> None:
         hashes = row_hashes(self.frame, self.key or list(self.frame.columns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from xops.checks.battery.exam import Exam
 
 _SHARED = 3  # features that two models need in common for a rank correlation
+_TRIED = (16, 64, 256)  # rows that a model is asked first, to tell how long all would take
+_GROWTH = 4
 _MOVED = 1e-9  # of a chance, or of the target's standard deviation: rounding
 
 
@@ -47,8 +49,9 @@ class Explanation:
     :param shown: features whose values may be told of the single rows that SHAP explains: the most confident of wrong
         answers, the median one, the least certain one. Of others the value's share is told and not the value.
     :param rows: the rows that are used at most, drawn at random; of a ranking whole queries of about as many.
-    :param budget: seconds, each for permutations and for SHAP values, after which what is left is not measured. SHAP
-        runs in a process of its own, which is killed then.
+    :param budget: seconds for everything, shared evenly by the candidate's permutations, the champion's, and SHAP
+        values; what one leaves is the next one's. What would take longer is not begun, and not measured. SHAP runs in a
+        process of its own, which is killed when the time is over.
     :param confidence: of the importances' intervals together, in (0, 1).
     :raises Misconfigured: when shap is asked for and missing.
     """
@@ -71,14 +74,13 @@ class Explanation:
     def __call__(self, exam: Exam) -> list[Finding]:
         """Give a finding for each forbidden feature, for the importances, and for the champion's."""
         _ = exam.truth
-        rows = _drawn(exam, self.rows)
-        own = _Importance.of(exam, exam.answers, rows, self.budget, self.confidence)
+        end, rows = time.monotonic() + self.budget, _drawn(exam, self.rows)
+        rival = exam.champion_answers if self.min_rank_correlation is not None else None
+        waiting = (rival is not None) + self.shap
+        own = _Importance.of(exam, exam.answers, rows, _share(end, waiting), self.confidence)
         found = [self._forbidden(exam, own, feature) for feature in self.forbidden]
-        found.append(self._importance(exam, own, rows))
-        rival = exam.champion_answers
-        if self.min_rank_correlation is not None and rival is not None:
-            found.append(self._alike(exam, own, (rival, rows), limit=self.min_rank_correlation))
-        return found
+        alike = [] if rival is None else [self._alike(exam, own, (rival, rows), _share(end, waiting - 1))]
+        return [*found, self._importance(exam, own, rows, end), *alike]
 
     @staticmethod
     def _forbidden(exam: Exam, own: _Importance, feature: str) -> Finding:
@@ -92,11 +94,11 @@ class Explanation:
         why = f"{share:.4g} of the answers rest on it"
         return Finding("forbidden_feature", feature, outcome, share, 0, size=own.rows, reason=why)
 
-    def _importance(self, exam: Exam, own: _Importance, rows: NDArray[np.intp]) -> Finding:
+    def _importance(self, exam: Exam, own: _Importance, rows: NDArray[np.intp], end: float) -> Finding:
         subject = exam.candidate.name
         detail: dict[str, Any] = {"features": own.told()}
         if self.shap:
-            detail |= self._shap(exam, rows)
+            detail |= self._shap(exam, own, rows, end)
         if not own.complete or not own.loss:
             why = own.why or "the model reads no features"
             return Finding("importance", subject, Outcome.UNKNOWN, limit=self.max_share, reason=why, detail=detail)
@@ -107,19 +109,19 @@ class Explanation:
         why = f"{first} has {share:.4g} of all importance" if total else "no feature has any importance"
         return Finding("importance", subject, outcome, share, self.max_share, size=own.rows, reason=why, detail=detail)
 
-    def _shap(self, exam: Exam, rows: NDArray[np.intp]) -> dict[str, Any]:
+    def _shap(self, exam: Exam, own: _Importance, rows: NDArray[np.intp], end: float) -> dict[str, Any]:
         try:
-            found: Attribution = attribution(exam, rows, budget=self.budget, shown=self.shown)
+            found: Attribution = attribution(exam, rows, own.before, end=end, shown=self.shown)
         except Unmeasured as error:
             return {"shap_by": {"why": str(error)}}
         return found.to_json()
 
-    def _alike(self, exam: Exam, own: _Importance, asked: tuple[Answers, NDArray[np.intp]], *, limit: float) -> Finding:
+    def _alike(self, exam: Exam, own: _Importance, asked: tuple[Answers, NDArray[np.intp]], deadline: float) -> Finding:
         from scipy.stats import spearmanr
 
-        check, subject = "importance_rank_correlation", exam.candidate.name
+        check, subject, limit = "importance_rank_correlation", exam.candidate.name, self.min_rank_correlation
         try:
-            other = _Importance.of(exam, *asked, self.budget, self.confidence)
+            other = _Importance.of(exam, *asked, deadline, self.confidence)
         except BadAnswer as error:
             return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=str(error))
         if not (own.complete and other.complete):
@@ -130,7 +132,7 @@ class Explanation:
             why = f"{len(both)} features in common, at least {_SHARED} of different importance are needed"
             return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=why)
         correlation = float(spearmanr(*pairs).statistic)
-        outcome = Outcome.PASS if correlation >= limit else Outcome.FAIL
+        outcome = Outcome.PASS if correlation >= float(limit or 0) else Outcome.FAIL
         why = f"{correlation:.4g} with the champion's, of {len(both)} features; at least {limit} wanted"
         detail = {"candidate": own.told(), "champion": other.told()}
         return Finding(check, subject, outcome, correlation, limit, size=own.rows, reason=why, detail=detail)
@@ -142,31 +144,41 @@ class _Importance:
 
     :param loss: by feature what the mean loss grows by.
     :param moved: by feature the share of answers that moved.
+    :param why: why there are not all features; empty when there are.
+    :param before: what the model answers on the rows as they are; None when there was no time for it.
     """
 
     rows: int
     loss: dict[str, Interval]
     moved: dict[str, float]
     why: str
+    before: Answers | None = None
 
     @classmethod
-    def of(cls, exam: Exam, answers: Answers, rows: NDArray[np.intp], budget: float, confidence: float) -> _Importance:
-        deadline, chance = time.monotonic() + budget, np.random.default_rng(SEED)
+    def of(
+        cls, exam: Exam, answers: Answers, rows: NDArray[np.intp], deadline: float, confidence: float
+    ) -> _Importance:
+        start, chance = time.monotonic(), np.random.default_rng(SEED)
         frame = exam.frame.iloc[rows].reset_index(drop=True)
         truth, groups = exam.truth[rows], None if exam.groups is None else exam.groups[rows]
-        before = answers.on(frame)
-        own, features = _answer(exam, before), answers.contender.columns
+        before, features = answers.on(frame), answers.contender.columns
+        late = f"of {len(features)} features in {deadline - start:.3g} s"
+        if _longer(exam, before, deadline):
+            return cls(len(rows), {}, {}, f"0 {late}")
+        own = _answer(exam, before)
         everything, scale = Slice("all", np.ones(len(rows), dtype=bool)), _scale(exam, own)
-        found = cls(len(rows), {}, {}, "")
+        found, took = cls(len(rows), {}, {}, "", before), 0.0
         for place, feature in enumerate(features):
-            if time.monotonic() > deadline:
-                return cls(len(rows), found.loss, found.moved, f"{place} of {len(features)} features in {budget} s")
+            begun = time.monotonic()
+            if begun + took > deadline:
+                return replace(found, why=f"{place} {late}")
             dealt = with_columns(frame, {feature: frame[feature].array[chance.permutation(len(rows))]})
             other = _answer(exam, before.on(dealt))
             more = _loss(exam, other, truth, groups) - _loss(exam, own, truth, groups)
             found.loss[feature] = mean_loss(everything, more, groups, confidence=correct(confidence, len(features)))
             moved = np.abs(other - own) > _MOVED * max(float(scale), _MOVED)
             found.moved[feature] = float(moved.reshape(len(rows), -1).any(axis=1).mean())
+            took = time.monotonic() - begun
         return found
 
     @property
@@ -177,6 +189,28 @@ class _Importance:
         """Give the features by their importance, the largest first."""
         ordered = sorted(self.loss.items(), key=lambda one: -one[1].value)
         return [{"feature": str(name), "value": one.value, "interval": one.ends} for name, one in ordered]
+
+
+def _share(end: float, waiting: int) -> float:
+    """Give the moment until which one has time, when so many others wait for theirs."""
+    now = time.monotonic()
+    return now + (end - now) / (1 + waiting)
+
+
+def _longer(exam: Exam, answers: Answers, deadline: float) -> bool:
+    """Tell whether a model needs longer for the rows than there is time, by what it takes for a few and for more."""
+    took = [0.0]
+    tried = [rows for rows in _TRIED if rows < len(answers.frame)]
+    for rows in tried:
+        begun = time.monotonic()
+        if begun + _GROWTH * took[-1] > deadline:
+            return True
+        _answer(exam, answers.on(answers.frame.head(rows)))
+        took.append(time.monotonic() - begun)
+    if len(tried) < 2:  # noqa: PLR2004
+        return time.monotonic() + _GROWTH * took[-1] > deadline
+    each = max(took[-1] - took[-2], 0.0) / (tried[-1] - tried[-2])
+    return time.monotonic() + took[-1] + each * (len(answers.frame) - tried[-1]) > deadline
 
 
 def _answer(exam: Exam, answers: Answers) -> NDArray[np.float64]:

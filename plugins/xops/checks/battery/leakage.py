@@ -128,6 +128,7 @@ class Leakage:
     def _later(self, exam: Exam) -> tuple[float, str]:
         learned = _learned(exam)
         _present([str(self.time)], exam.frame, learned.frame)
+        _told(self.time, exam.frame, learned.frame)
         last = learned.frame[self.time].max()
         return float((exam.frame[self.time] <= last).mean()), "are not after the last that it learned from"
 
@@ -135,6 +136,15 @@ class Leakage:
         absent = [one for one in (column, str(self.time)) if one not in exam.frame.columns]
         if absent:
             why = f"the rows lack the column {absent[0]}"
+            return Finding("known_later", feature, Outcome.UNKNOWN, limit=0, reason=why)
+        try:
+            _told(self.time, exam.frame)
+        except Unmeasured as error:
+            return Finding("known_later", feature, Outcome.UNKNOWN, limit=0, reason=str(error))
+        given = exam.frame[feature].notna() if feature in exam.frame.columns else True
+        untold = int((exam.frame[column].isna() & given).sum())
+        if untold:
+            why = f"of {untold} rows it is not known when they had their value"
             return Finding("known_later", feature, Outcome.UNKNOWN, limit=0, reason=why)
         share = float((exam.frame[column] > exam.frame[self.time]).mean())
         outcome = Outcome.FAIL if share > 0 else Outcome.PASS
@@ -168,6 +178,15 @@ def _present(columns: Sequence[str], *frames: pd.DataFrame) -> None:
     absent = [column for column in columns for frame in frames if column not in frame.columns]
     if absent:
         raise Unmeasured(f"the rows lack the column {absent[0]}")
+
+
+def _told(column: str | None, *frames: pd.DataFrame) -> None:
+    """Have every row tell its time, in one type of it: what is missing is before and after nothing."""
+    untold = sum(int(frame[column].isna().sum()) for frame in frames)
+    if untold:
+        raise Unmeasured(f"{untold} rows have no {column}")
+    if len({frame[column].dtype.kind for frame in frames}) > 1:
+        raise Unmeasured(f"{column} is of another type in the rows that were learned from")
 
 
 def _reached(exam: Exam, column: str, confidence: float) -> Interval:

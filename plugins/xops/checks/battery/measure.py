@@ -23,6 +23,7 @@ from xops.core.model.intervals import (
 )
 from xops.core.model.metrics import additive, ndcg
 from xops.core.model.ranking import auc_difference, auc_interval
+from xops.core.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,7 @@ class Measured:
     :param gain: of the candidate on the champion, above zero when it is better; the reason where there is none.
     :param chance: of an exact test, how likely the gain is of a candidate no better.
     :param greater_is_better: whether a larger value is better.
+    :param outcome: of a finding where the value could not be measured.
     """
 
     value: Interval | str
@@ -46,6 +48,7 @@ class Measured:
     gain: Interval | str
     champion: float | None = None
     chance: float | None = None
+    outcome: Outcome = Outcome.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,9 @@ def measure(
 ) -> dict[str, Measured]:
     """Measure metrics of the candidate, and what it gains on the champion on the same rows.
 
-    Areas under the ROC curve by DeLong's intervals (Obuchowski's for groups); accuracy of independent rows by Wilson's
-    and by Bonett and Price's, with McNemar's exact test; functions of sums by a bootstrap whose resamples are counts;
-    whatever else by resampling rows.
+    A metric of answers that the candidate cannot give hides no other. Areas under the ROC curve by DeLong's intervals
+    (Obuchowski's for groups); accuracy of independent rows by Wilson's and by Bonett and Price's, with McNemar's exact
+    test; functions of sums by a bootstrap whose resamples are counts; whatever else by resampling rows.
 
     :param names: by metric, whether it is compared with the champion; ``neg_`` before a name changes its sign.
     :param own: metrics of a user's own, by name.
@@ -88,7 +91,12 @@ def measure(
     found: dict[str, Measured] = {}
     waiting: dict[str, tuple[_Pair, list[OfSums]]] = {}
     for name, compared in names.items():
-        pair = _pair(exam, named_metric(name, exam, own), compared=compared)
+        metric = named_metric(name, exam, own)
+        try:
+            pair = _pair(exam, metric, compared=compared)
+        except Unmeasured as error:
+            found[name] = Measured(str(error), metric.sign > 0, str(error), outcome=error.outcome)
+            continue
         exact = _exact(pair, exam, confidence)
         if exact is not None:
             found[name] = exact

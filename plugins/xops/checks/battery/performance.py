@@ -12,7 +12,7 @@ from xops.checks.battery.metric import Metric
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_gain, judge_limit
-from xops.core.verdict import Finding, Outcome
+from xops.core.verdict import Finding
 
 if TYPE_CHECKING:
     from xops.checks.battery.exam import Exam
@@ -76,7 +76,7 @@ class Performance:
     @staticmethod
     def _limit(exam: Exam, name: str, limit: float, measured: Measured) -> Finding:
         if not isinstance(measured.value, Interval):
-            return Finding(name, exam.candidate.name, Outcome.UNKNOWN, limit=limit, reason=measured.value)
+            return Finding(name, exam.candidate.name, measured.outcome, limit=limit, reason=measured.value)
         return judge_limit(
             name, exam.candidate.name, measured.value, limit, least=measured.greater_is_better, rows=exam.rows
         )
@@ -84,7 +84,7 @@ class Performance:
 
 def _gain(exam: Exam, check: str, min_gain: float, measured: Measured) -> Finding:
     if not isinstance(measured.gain, Interval) or not isinstance(measured.value, Interval):
-        return Finding(check, exam.candidate.name, Outcome.UNKNOWN, limit=min_gain, reason=str(measured.gain))
+        return Finding(check, exam.candidate.name, measured.outcome, limit=min_gain, reason=str(measured.gain))
     return judge_gain(
         check,
         exam.candidate.name,

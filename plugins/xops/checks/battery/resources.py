@@ -38,6 +38,7 @@ _UNITS = {
     "peak_megabytes": "MB",
     "size_megabytes": "MB",
 }
+STOPPED = "stopped"  # of a finding's detail: by model, why it is not to be asked in this process
 _MEGABYTE = 1_000_000
 _HEADROOM = 256 * _MEGABYTE  # stacks of threads and the allocator's own, beyond which a model is stopped
 _SINGLES = 5
@@ -89,7 +90,8 @@ class Resources:
         rival = exam.champion if self.ratios else None
         own, other = self._both(exam, exam.candidate, rival)
         if isinstance(own, Unmeasured):
-            raise own
+            subject = exam.candidate.name
+            return [Finding(self.name, subject, own.outcome, size=exam.rows, reason=str(own), detail=_stopped(own))]
         found = [self._limit(exam, what, limit, own) for what, limit in self.limits.items()]
         if rival is None:
             return found or [self._unknown(exam, "resources", "there is no champion to be compared with")]
@@ -149,15 +151,15 @@ class Resources:
     def _ratio(self, exam: Exam, what: str, limit: float, own: _Figures, other: Any) -> Finding:
         check = f"{what}_ratio"
         if isinstance(other, Unmeasured):
-            return self._unknown(exam, check, str(other), limit)
+            return self._unknown(exam, check, str(other), limit, _stopped(other))
         ratio = own.over(other, what, self.confidence)
         sides = {"candidate": own.interval(what, self.confidence), "champion": other.interval(what, self.confidence)}
         detail = {side: {"value": one.value, "interval": one.ends} for side, one in sides.items()}
         return self._held(exam, check, ratio, limit, "", detail=detail)
 
     @staticmethod
-    def _unknown(exam: Exam, check: str, why: str, limit: float | None = None) -> Finding:
-        return Finding(check, exam.candidate.name, Outcome.UNKNOWN, limit=limit, reason=why)
+    def _unknown(exam: Exam, check: str, why: str, limit: float | None = None, detail: Any = None) -> Finding:
+        return Finding(check, exam.candidate.name, Outcome.UNKNOWN, limit=limit, reason=why, detail=detail)
 
     def _held(self, exam: Exam, check: str, found: Interval, limit: float, unit: str, *, detail: Any = None) -> Finding:
         least = check.startswith("rows_per_second")
@@ -177,6 +179,14 @@ class Resources:
             interval=found.ends,
             detail=detail,
         )
+
+
+class Stopped(BadAnswer):
+    """A model ended its process, or took more time or memory than it may: here it would end this one."""
+
+
+def _stopped(why: Unmeasured) -> dict[str, Any] | None:
+    return {STOPPED: {why.name: str(why).removeprefix(f"{why.name} ")}} if isinstance(why, Stopped) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +226,7 @@ class _Child:
     def load(self, timeout: float) -> None:
         self.loaded = self._answer(timeout)
         if self.why is None and self._peak() > self.allowed:
-            self.why = BadAnswer(self.name, f"took {self._peak():.0f} MB of memory, {self.allowed} are allowed")
+            self.why = Stopped(self.name, f"took {self._peak():.0f} MB of memory, {self.allowed} are allowed")
 
     def measure(self, singles: int, timeout: float) -> None:
         if self.why is None:
@@ -255,14 +265,13 @@ class _Child:
         if given and not {"raised", "out_of_memory"} & set(given):
             return given
         if given.get("raised"):
-            why = f"cannot answer in a process of its own: {given['raised']}"
+            self.why = BadAnswer(self.name, f"cannot answer in a process of its own: {given['raised']}")
         elif given or self._grown():
-            why = "took more memory than it is allowed, and was stopped"
+            self.why = Stopped(self.name, "took more memory than it is allowed, and was stopped")
         elif line is None:
-            why = f"gave no answer in {timeout} s, and was killed"
+            self.why = Stopped(self.name, f"gave no answer in {timeout} s, and was killed")
         else:
-            why = f"ended its process, with code {self.process.wait()}"
-        self.why = BadAnswer(self.name, why)
+            self.why = Stopped(self.name, f"ended its process, with code {self.process.wait()}")
         end(self.process.pid)
         return {}
 

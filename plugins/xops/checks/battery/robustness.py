@@ -108,9 +108,9 @@ class Robustness:
             try:
                 found += self._judged(exam, name, limit, losses)
             except BadAnswer as error:
-                found.append(self._finding(exam, name, Outcome.FAIL, limit, f"disturbed rows: {error}"))
+                found.append(self._finding(exam, name, error.outcome, limit, f"disturbed rows: {error}"))
             except Unmeasured as error:
-                found.append(self._finding(exam, name, Outcome.UNKNOWN, limit, str(error)))
+                found.append(self._finding(exam, name, error.outcome, limit, str(error)))
         return found + self._lost(exam, losses)
 
     def _judged(self, exam: Exam, name: str, limit: float, losses: list[tuple[str, Interval]]) -> list[Finding]:
@@ -206,6 +206,7 @@ class Robustness:
     def _order(self, exam: Exam, name: str, limit: float) -> Finding:
         contender = exam.candidate
         if name == "column_order":
+            _ = exam.answers.labels if exam.kind.classifies else exam.answers.predicted
             turned = replace(exam.answers, contender=replace(contender, columns=contender.columns[::-1]))
             try:
                 flipped = self._flipped(exam, exam.answers, turned)
