@@ -538,6 +538,23 @@ def test_a_query_gives_its_rows_with_the_types_of_the_database(database):
     }  # fmt: skip
 
 
+def test_memory_stays_bounded_however_many_rows_a_query_gives(database):
+    query = "select repeat('x', 1000) a from generate_series(1, {})"
+    some, all_of_them = ({"conn_id": "postgres_default", "sql": query.format(many)} for many in (1, 200_000))
+    open_source(some).reader().read_all()  # what is loaded once is not of the rows
+    held, most, rows = resident(), 0, 0
+    for batch in open_source(all_of_them).reader():
+        most, rows = max(most, resident() - held), rows + batch.num_rows
+        del batch
+    assert rows == 200_000
+    assert most < 200 << 20, "a cursor of the server gives some rows at a time; with the client's it is 440 MB"
+
+
+def resident():
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) << 10
+
+
 def test_values_from_outside_are_parameters_of_a_query(database):
     source = {"conn_id": "postgres_default", "sql": "select cast(:day as text) as day"}
     evil = "'; drop table orders --"
