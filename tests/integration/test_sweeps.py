@@ -279,6 +279,8 @@ def test_a_training_that_is_expanded_registers_each_and_its_runs_lie_beneath_one
         ({"space": SPACE}, "trials: 1 to 10000 were wanted, found None"),
         ({"space": SPACE, "trials": "many"}, "trials: 1 to 10000 were wanted, found 'many'"),
         ({"space": {"C": {"low": 2, "high": 1}}, "trials": 2}, "parameter C: low below high"),
+        ({"space": {"C{1}": [1, 2]}, "trials": 2}, "names that MLflow keeps were wanted"),
+        ({"points": [{"../C": 1}]}, "names that MLflow keeps were wanted"),
         ({"points": [{"C": 1}], "trials": 1}, "trials is for a space; there are 1 points"),
         ({"points": [{"C": object()}]}, "strict JSON were wanted"),
         ({"points": [{"C": 1}], "prune": True}, "prune is for trials that are sampled"),

@@ -140,6 +140,7 @@ class PlanSweepOperator(XopsOperator):
         )  # fmt: skip
         fixed = training_code.parameters(self.hyperparameters, self.seed, self.model)
         points = [training_code.parameters(point, None, self.model) for point in self.points or ()]
+        training_code.parameters(dict.fromkeys(self.space or {}), None, self.model)  # its names will be parameters'
         seed = fixed.get("seed")
         sweep = Sweep(
             model=self.model, key=key, record=record, rule=self._rule(), trials=self._number(points), fixed=fixed,
