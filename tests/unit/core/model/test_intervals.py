@@ -155,7 +155,7 @@ def test_what_never_happened_in_n_rows_has_a_share_of_at_most_about_three_in_n()
 
 def test_twice_as_close_to_a_limit_takes_four_times_the_rows():
     found = Interval(0.5, 0.4, 0.6, 0.05, 100, 0.95, "bca")
-    assert needed_rows(found, 100, 0.1) == pytest.approx(100 * (1.95996 + 1.03643) ** 2 * 0.25, abs=1)
+    assert needed_rows(found, 100, 0.1) == pytest.approx(100 * (1.95996 + 1.28155) ** 2 * 0.25, abs=1)
     assert needed_rows(found, 100, 0.05) == pytest.approx(4 * needed_rows(found, 100, 0.1), abs=4)
 
 

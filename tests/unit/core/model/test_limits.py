@@ -55,8 +55,8 @@ def test_an_exact_test_has_its_say(chance, outcome):
 def test_where_it_cannot_be_told_the_finding_says_what_it_would_take():
     equal = judge_gain("g", "m", between(-0.1, 0.1), -0.05, rows=100)
     better = judge_gain("g", "m", between(-0.05, 0.15), 0, rows=100)
-    assert equal.reason.endswith("too few rows to tell, about 898 would do")
-    assert better.reason.endswith("too few rows to tell, about 898 would do")
+    assert equal.reason.endswith("too few rows to tell, about 1051 would do")
+    assert better.reason.endswith("too few rows to tell, about 1051 would do")
     worse = judge_gain("g", "m", between(-0.15, 0.05), 0, rows=100)
     assert worse.reason.endswith("it cannot be told, and more rows alike would not help")
     nothing = judge_limit("g", "m", Interval(0.5, -inf, inf, inf, 1, 0.95, "bca"), 0.4, least=True, rows=1)
