@@ -52,8 +52,8 @@ class Opened:
 
         :param dictionaries: see :meth:`read`.
         """
-        texts = [name for name in columns if str(self.schema.field(name).type) in ("string", "large_string")]
-        with _steady() if set(texts) - set(dictionaries) else contextlib.nullcontext():
+        texts = {field.name for field in self.schema if str(field.type) in ("string", "large_string")}
+        with _steady() if (texts - set(dictionaries)).intersection(columns) else contextlib.nullcontext():
             file = self.read(dictionaries)
         every = range(self.footer.num_row_groups)
         for groups in [list(every)] if self.path else [[group] for group in every]:
