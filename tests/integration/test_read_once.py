@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xops.core.errors import Misconfigured, Unavailable
+from xops.core.profile.binary import to_bytes
 from xops.core.profile.profiles import Profile, together
 from xops.engines.arrow_profile import from_arrow, to_arrow
 from xops.engines.duckdb_scan import DuckdbScan
@@ -206,3 +207,29 @@ def test_no_byte_of_a_bucket_is_read_twice(bucket, files, monkeypatch):
     DuckdbScan(source, version="v").scan({"rows": "count(r0)"}, spec)
     assert all(one[0] != other[0] or one[2] <= other[1] for one, other in itertools.pairwise(sorted(ranges)))
     assert sum(end - start for _, start, end in ranges) < sum(path.stat().st_size for path in files.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        (["half \ud800 of Ada"], "UTF-8"),
+        (pd.arrays.SparseArray([0.0]), "one type each"),
+        ([1, "Ada"], "one type each"),
+    ],
+)
+def test_a_frame_that_arrow_cannot_hold_is_refused_without_its_values(values, wanted):
+    with pytest.raises(Misconfigured, match=wanted) as refused:
+        profile(pd.DataFrame({"x": values}))
+    assert "Ada" not in str(refused.value)
+    assert str(refused.value).isascii()
+
+
+def test_the_profile_of_a_structure_is_small_however_many_fields_it_has():
+    wide = pa.table({"x": pa.array([{f"field {place}": 1 for place in range(6000)}])})
+    assert len(to_bytes(profile(wide))) < 2**12
+
+
+def test_signalling_nans_are_counted_without_a_warning():
+    odd = np.frombuffer(b"\x01\0\0\0\0\0\xf4\x7f", np.float64)
+    (column,) = profile(pa.table({"x": np.concatenate([odd, [1.0, 2.0]])})).columns
+    assert (column.nan, column.low, column.high) == (1, 1.0, 2.0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from xops.core.errors import bounded
 from xops.core.profile.value_hash import Hashes, hash_texts
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _NAMES = {
 }
 _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
+_LONGEST = 1000  # characters of a type: a structure's has the names of all its fields
 _EXACT_DIGITS = 18  # of a decimal that fits into 64 bits
 
 
@@ -54,7 +56,7 @@ def sql_type(kind: pa.DataType) -> str:
         return "TIMESTAMP WITH TIME ZONE"
     if pa.types.is_decimal(kind):
         return f"DECIMAL({kind.precision},{kind.scale})"
-    return _NAMES.get(str(kind), str(kind).upper())
+    return _NAMES.get(str(kind), bounded(str(kind), _LONGEST).upper())
 
 
 def plain(array: Array) -> Array:

@@ -165,7 +165,8 @@ class DuckdbScan:
             for batch in self._source.sample(columns) if columns else ():
                 for name, held in seen.items():
                     values, scale = numbers(batch.column(name))
-                    held.append(values.astype(np.float64) * scale)
+                    with np.errstate(invalid="ignore"):  # a signalling NaN is one all the same
+                        held.append(values.astype(np.float64) * scale)
         every = {name: np.concatenate(held) for name, held in seen.items() if held}
         finite = {name: values[np.isfinite(values)] for name, values in every.items()}
         return {name: float(np.median(values)) for name, values in finite.items() if len(values)}

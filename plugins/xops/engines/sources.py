@@ -165,7 +165,9 @@ def source_of(rows: Rows) -> Source:
     if type(rows).__module__.startswith("pandas."):
         try:
             table = pa.Table.from_pandas(rows, preserve_index=False)
-        except (pa.ArrowException, ValueError, OverflowError) as error:
+        except UnicodeError:
+            raise Misconfigured("a frame of texts that UTF-8 can write was wanted: one has half a character") from None
+        except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
             said = error.args[1] if len(error.args) > 1 else type(error).__name__  # the first one quotes the value
             raise Misconfigured(f"a frame of columns of one type each was wanted: {bounded(said)}") from error
         _refuse_mixed_zones(rows, table.schema)
