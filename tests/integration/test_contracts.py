@@ -105,6 +105,20 @@ def test_a_first_batch_that_keeps_the_contract_passes_and_says_what_was_not_test
     assert evidence["verdict"]["facts"]["contract"] == "shop-orders"
 
 
+PHYSICAL = """
+apiVersion: v3.1.0
+kind: DataContract
+id: files
+version: 1.0.0
+status: active
+schema:
+  - name: files
+    properties:
+      - {name: content, physicalType: binary}
+      - {name: size, physicalType: bigint}
+"""
+
+
 @pytest.mark.parametrize(
     ("rows", "broken"),
     [
@@ -181,6 +195,14 @@ def test_a_contract_is_a_suite_to_the_data_test(home, written):
 def test_a_contract_that_is_wrong_is_refused_with_the_place(written, old, new, said):
     with pytest.raises(Misconfigured, match=said):
         load_contract(written(old, new))
+
+
+def test_a_column_needs_no_logical_type_where_its_physical_type_is_known(tmp_path):
+    path = tmp_path / "files.odcs.yaml"
+    path.write_text(PHYSICAL)
+    assert [(column.name, column.type) for column in load_contract(str(path)).columns] == [
+        ("content", "binary"), ("size", "int64"),
+    ]  # fmt: skip
 
 
 def test_a_contract_that_is_not_there_is_missed_by_name(tmp_path, written):
