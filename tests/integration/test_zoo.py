@@ -278,7 +278,7 @@ def test_a_hostile_file_is_caught_and_never_deserialised(tmp_path):
             frame, late = flights()[1], flights()[1]["late"].to_numpy()
             exam = Exam(frame, late, "binary", candidate, facts={FILE: file.to_json()})
             verdict = judge(exam, [Security(), Performance(limits={"roc_auc": 0.6})], facts={})
-            assert {"file_format models:/zoo/2", "performance models:/zoo/2"} <= set(against(verdict))
+            assert {"file_format models:/zoo/2", "roc_auc models:/zoo/2"} <= set(against(verdict))
             assert ("file_manifest models:/zoo/2" in against(verdict)) is (wanted == recorded)
     assert not trap.exists()
 
