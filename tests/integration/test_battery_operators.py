@@ -245,6 +245,6 @@ def test_a_hostile_file_is_a_verdict_where_it_is_asked_for_and_an_error_where_no
     )
     verdict = Verdict.from_json(run(operator)["verdict"])
     against = {one.check for one in verdict.findings if one.outcome == "fail"}
-    assert {"file_manifest", "file_format", "explanation", "resources", "calibration"} <= against
+    assert {"file_manifest", "file_format", "accuracy", "explanation", "resources", "calibration"} <= against
     assert not any("broke" in one.reason or "Traceback" in one.reason for one in verdict.findings)
     assert not Path("/tmp/hostile-model-ran").exists()

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.integration
 
 TABLE = "shop.orders"
 BY_DAY, BY_ID = Write(Mode.OVERWRITE, ("day",)), Write(Mode.UPSERT, ("id",))
+BY_AMOUNT = Write(Mode.UPSERT, ("amount",))
 
 
 @pytest.fixture
@@ -131,6 +132,12 @@ def test_rows_that_share_a_key_or_have_none_can_be_tested_and_not_published(lake
     with pytest.raises(Refused, match="2 of 2 rows have no value in id or share it"):
         lake.publish(staged)
     assert lake.published(TABLE) is None
+
+
+def test_zero_is_one_key_whatever_its_sign(lake):
+    staged = lake.stage(orders((1, "mon", 0.0), (2, "mon", -0.0)), table=TABLE, batch="01", write=BY_AMOUNT)
+    with pytest.raises(Refused, match="2 of 2 rows have no value in amount or share it"):
+        lake.publish(staged)
 
 
 def test_a_mode_by_a_column_that_the_batch_lacks_is_refused(lake):

@@ -183,7 +183,7 @@ def gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema, most: int) ->
 def unkeyed(rows: Portion, write: Write) -> int:
     """Count the rows of a batch that its mode cannot place: without a value in ``by``, or in an upsert with one twice.
 
-    Of rows that share a key each is counted.
+    Of rows that share a key each is counted; 0.0 and -0.0 are one key, as they are to a database.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -195,6 +195,9 @@ def unkeyed(rows: Portion, write: Write) -> int:
     missing = int(every.num_rows - keys.num_rows)
     if write.mode is Mode.OVERWRITE:
         return missing
+    for place, field in enumerate(keys.schema):
+        if pa.types.is_floating(field.type):
+            keys = keys.set_column(place, field, pc.add(keys.column(place), pa.scalar(0.0, field.type)))
     sizes = keys.group_by(list(write.by)).aggregate([([], "count_all")])["count_all"]
     return missing + int(pc.sum(sizes.filter(pc.greater(sizes, 1))).as_py() or 0)
 
