@@ -24,6 +24,7 @@ from xops.core.suite.results import judge_expectations
 from xops.core.verdict import Outcome
 from xops.engines.facts import facts_of
 from xops.hooks.iceberg.tables import IcebergHook
+from xops.hooks.landing.sources import open_source
 
 pytestmark = pytest.mark.integration
 
@@ -145,6 +146,14 @@ def test_a_person_is_shown_a_table_and_told_where_the_files_are(tmp_path, monkey
     assert "wrote made/orders.odcs.yaml and made/orders.json" in said
 
 
+def test_a_file_is_drafted_with_the_types_that_its_batches_will_have(tmp_path):
+    (tmp_path / "orders.csv").write_text("code,amount\n007,1.5\n008,2.5\n")
+    assert main(["draft", str(tmp_path / "orders.csv"), "--out", str(tmp_path)]) == 0
+    contract = load_contract(str(tmp_path / "orders.odcs.yaml"))
+    rows = open_source(str(tmp_path / "orders.csv"), contract=contract).reader().read_all()
+    assert rows["code"].to_pylist() == ["007", "008"]
+
+
 def test_a_published_table_is_drafted(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path / "xops")
     lake = IcebergHook()
@@ -157,16 +166,18 @@ def test_a_published_table_is_drafted(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("orders.txt", "a Parquet or CSV file was wanted"),
+        ("orders.txt", "the format csv, jsonl or parquet was wanted"),
         ("nothing.parquet", "no table of which anything was published"),
         ("no such", "no such file, and no name of a table either"),
-        ("empty.parquet", "it has 0 rows"),
+        ("empty.parquet", "it has no rows"),
+        ("ragged.csv", "line 3 has 3 fields, the header has 2"),
     ],
 )
 def test_what_cannot_be_drafted_is_a_mistake_with_its_reason(tmp_path, monkeypatch, capsys, data, said):
     monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path / "xops")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "orders.txt").write_text("hello")
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3,4,5\n")
     pq.write_table(orders(0), tmp_path / "empty.parquet")
     assert main(["draft", data]) == MISTAKE
     assert said in capsys.readouterr().err

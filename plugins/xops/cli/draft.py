@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.cli import Verb, table_of
 from xops.core.contract.draft import draft
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import Misconfigured
 from xops.core.evidence import slug
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", help="a Parquet or CSV file, or an Iceberg table: namespace.table")
+    parser.add_argument("data", help="a CSV, JSON lines or Parquet file, or an Iceberg table: namespace.table")
     parser.add_argument("--out", default=".", help="the folder to write to (default: here)")
     parser.add_argument("--name", default="", help="of the dataset (default: the file's or the table's)")
     parser.add_argument("--conn-id", default="iceberg_default", help="connection of the catalog, for a table")
@@ -67,14 +67,10 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _file(path: Path) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet as pq
+    """Read a file as it is read when it is staged, so that a draft has the types that its batches will have."""
+    from xops.hooks.landing.sources import open_source
 
-    try:
-        return pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise Misconfigured(f"{path}: a Parquet or CSV file was wanted: {bounded(error)}") from error
+    return open_source(str(path)).reader().read_all()
 
 
 def _table(name: str, conn_id: str) -> pa.Table:
