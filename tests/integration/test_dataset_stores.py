@@ -449,6 +449,8 @@ def test_columns_that_a_table_makes_itself_need_not_be_delivered(in_sql, postgre
     [
         ("numeric(10, 2)", pa.array(["1.2345"]).cast(pa.decimal128(5, 4))),
         ("real", pa.array([1.1])),
+        ("real", pa.array([2**25 + 1], pa.int32())),
+        ("double precision", pa.array([2**53 + 1])),
         ("timestamp(0)", pa.array([1_500_000], pa.timestamp("us"))),
         ("time(3)", pa.array([1], pa.time64("us"))),
         ("timestamp", pa.array([0], pa.timestamp("us", "UTC"))),

@@ -111,6 +111,8 @@ def _would_change(kind: pa.DataType, into: Any) -> bool:
     if isinstance(into, (TIME, TIMESTAMP)):
         moves = isinstance(into, TIMESTAMP) and bool(getattr(kind, "tz", None)) != into.timezone
         return moves or (into.precision is not None and into.precision < _DIGITS)
+    if types.is_integer(kind) and isinstance(into, sa.Float):  # a double holds the digits of 32 bits, a real of 16
+        return bool(kind.bit_width > (16 if isinstance(into, sa.REAL) else 32))
     return bool(types.is_float64(kind)) and isinstance(into, sa.REAL)
 
 
