@@ -223,12 +223,19 @@ def test_trainings_that_begin_at_once_on_the_same_data_do_not_fail_each_other(
     assert all(len(run.inputs.dataset_inputs) == 2 for run in mlflow.runs(model))
 
 
+RACED = {
+    "SQLite": "(sqlite3.IntegrityError) UNIQUE constraint failed",
+    "PostgreSQL": '(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint "dataset_pk"',
+}
+
+
 @ONE_IS_ENOUGH
 @pytest.mark.parametrize("times", [1, 5])
-def test_what_another_wrote_at_the_same_moment_is_written_again_or_left_to_the_retry(mlflow, train, model, times):
-    said = json.dumps({"error_code": "BAD_REQUEST", "message": "(sqlite3.IntegrityError) UNIQUE constraint failed"})
+@pytest.mark.parametrize("said", RACED.values(), ids=RACED)
+def test_what_another_wrote_at_the_same_moment_is_written_again_or_left_to_the_retry(mlflow, train, model, said, times):
+    answer = json.dumps({"error_code": "BAD_REQUEST", "message": said}).encode()
     for _ in range(times):
-        mlflow.proxy.fail_next("POST .*/runs/log-inputs$", (400, {}, said.encode()))
+        mlflow.proxy.fail_next("POST .*/runs/log-inputs$", (400, {}, answer))
     if times == 5:
         with pytest.raises(Unavailable, match="others wrote the same"):
             train(model)

@@ -24,7 +24,8 @@ _REQUESTED = (
     "API request to",
     "failures occurred while downloading",
 )  # how MLflow's client words what failed on the way
-_RACED = "IntegrityError"  # of the server's database: another process wrote the same at the same moment
+# What the server's database says when another process wrote the same at the same moment: SQLite and MySQL, PostgreSQL
+_RACED = ("IntegrityError", "UniqueViolation")
 _RACES = 5
 _OUTAGES = ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED")
 # A dead server costs a call at most three tries of 10 s and 3 s between them; MLflow's defaults would cost 20 minutes.
@@ -116,7 +117,7 @@ class MlflowConnection(BaseHook):
                 with self.client() as client:
                     return do(client)
             except Unavailable as error:
-                if _RACED not in str(error):
+                if not _raced(error):
                     raise
         raise Unavailable(f"MLflow ({self.conn_id}): others wrote the same {_RACES} times in a row; try again later")
 
@@ -195,13 +196,17 @@ class MlflowConnection(BaseHook):
             yield
         except MlflowException as error:
             # MLflow's client gives INTERNAL_ERROR to its own refusals too; only a request that failed is an outage
-            raced = error.error_code == "BAD_REQUEST" and _RACED in str(error)
+            raced = error.error_code == "BAD_REQUEST" and _raced(error)
             requested = isinstance(error, RestException) or any(said in str(error) for said in _REQUESTED)
             if raced or error.error_code in _OUTAGES or (error.error_code == "INTERNAL_ERROR" and requested):
                 raise Unavailable(f"MLflow ({self.conn_id}, {tracking}) did not answer: {bounded(error)}") from error
             raise Misconfigured(f"MLflow ({self.conn_id}, {tracking}) refused: {bounded(error)}") from error
         except (RequestException, OperationalError) as error:
             raise Unavailable(f"MLflow ({self.conn_id}, {tracking}) did not answer: {bounded(error)}") from error
+
+
+def _raced(error: Exception) -> bool:
+    return any(said in str(error) for said in _RACED)
 
 
 def _tracking_uri(connection: Connection, conn_id: str) -> str:
