@@ -179,31 +179,62 @@ def test_a_bucket_lost_between_two_pieces_leaves_no_profile(bucket, monkeypatch)
 
     source = ParquetFiles("flights/*.parquet", bucket())
     spec = DuckdbScan(source, version="v").spec()
-    ranges, get_range = [], obstore.get_range
+    ranges, get = [], obstore.get
 
     def lost(*given, **named):
         ranges.append(given)
         if len(ranges) > 1:
             raise GenericError("connection reset")
-        return get_range(*given, **named)
+        return get(*given, **named)
 
-    monkeypatch.setattr(obstore, "get_range", lost)
+    monkeypatch.setattr(obstore, "get", lost)
     for asked in ({}, {"rows": "count(r0)"}):
         ranges.clear()
         with pytest.raises(Unavailable, match="connection reset"):
             DuckdbScan(source, version="v").scan(asked, spec)
 
 
+ASKED = {"a profile": ({}, True), "tests": ({"most": "max(r0)"}, False), "both": ({"most": "max(r0)"}, True)}
+
+
+@pytest.mark.parametrize(("asked", "profiled"), ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("place", ["a folder", "a bucket"])
+def test_files_that_are_written_between_footer_and_scan_are_not_read_as_two_halves(
+    bucket, files, place, asked, profiled
+):
+    there = ParquetFiles("flights/part *.parquet", bucket())
+    engine = DuckdbScan(ParquetFiles(f"{files}/*.parquet") if place == "a folder" else there, version="v")
+    spec = engine.spec(distinct=False)
+    other = pq.read_table(files / "part 1.parquet").slice(0, 1999)
+    pq.write_table(other, files / "part 1.parquet")
+    obstore.put(bucket(), "flights/part 1.parquet", (files / "part 1.parquet").read_bytes())
+    with pytest.raises(Unavailable, match=r"part 1\.parquet: .*was written while it was read"):
+        engine.scan(asked, spec if profiled else None)
+
+
+def test_a_file_that_is_written_while_a_suite_reads_it_is_not_judged(files, monkeypatch):
+    from xops.engines import one_select
+
+    def then_written(*given):
+        pq.write_table(pq.read_table(files / "part 1.parquet").slice(0, 1999), files / "part 1.parquet")
+        return plain_files(*given)
+
+    plain_files = one_select.plain_files
+    monkeypatch.setattr(one_select, "plain_files", then_written)
+    with pytest.raises(Unavailable, match="was written while it was read"):
+        decide(f"{files}/*.parquet", SUITE)
+
+
 def test_no_byte_of_a_bucket_is_read_twice(bucket, files, monkeypatch):
     source = ParquetFiles("flights/*.parquet", bucket())
     spec = DuckdbScan(source, version="v").spec()
-    ranges, get_range = [], obstore.get_range
+    ranges, get = [], obstore.get
 
-    def counted(store, key, *, start, end):
-        ranges.append((key, start, end))
-        return get_range(store, key, start=start, end=end)
+    def counted(store, key, *, options):
+        ranges.append((key, *options["range"]))
+        return get(store, key, options=options)
 
-    monkeypatch.setattr(obstore, "get_range", counted)
+    monkeypatch.setattr(obstore, "get", counted)
     DuckdbScan(source, version="v").scan({"rows": "count(r0)"}, spec)
     assert all(one[0] != other[0] or one[2] <= other[1] for one, other in itertools.pairwise(sorted(ranges)))
     assert sum(end - start for _, start, end in ranges) < sum(path.stat().st_size for path in files.iterdir())

@@ -15,6 +15,7 @@ from xops.core.profile.spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind
 from xops.engines.arrow_values import numbers, sql_type
 from xops.engines.counting import Frequent, NumberCounter, counter_of
 from xops.engines.duckdb_query import connected, parquet, statement
+from xops.engines.files.parquet_files import unwritten
 from xops.engines.one_read import OneRead, feed
 from xops.engines.scan import Scanned
 from xops.engines.sources import ParquetFiles, Rows, Source, reading, source_of
@@ -133,11 +134,15 @@ class DuckdbScan:
         self, aggregates: Mapping[str, str], projections: Sequence[str], counters: Mapping[str, ColumnCounter]
     ) -> tuple[dict[str, Any], int]:
         """Ask DuckDB, over the stream; files here that are not counted it reads itself, which is a little cheaper."""
-        here = not counters and isinstance(self._source, ParquetFiles) and self._source.here
+        files = self._source.files if not counters and isinstance(self._source, ParquetFiles) else []
+        here = [file.path for file in files] if all(file.path for file in files) else []
         places = list(range(len(self._source.schema))) if here else self._passed(aggregates, projections)
         asked = statement(aggregates, projections, rows=parquet(here) if here else "one_read", places=places)
         threads = 1 if counters else 0  # a counted stream comes from one thread
-        with connected(self.version, self.memory_limit, threads=threads) as connection:
+        with (
+            unwritten(files),
+            connected(self.version, self.memory_limit, threads=threads) as connection,
+        ):
             stream = None
             if not here:
                 with reading(self.version):

@@ -13,7 +13,7 @@ from xops.core.suite.compiler import compile_expectation, entry_of
 from xops.core.suite.plan import Column, Kind, Plan, columns_of
 from xops.engines.duckdb_query import Unanswered, connected, parquet, statement
 from xops.engines.files.footers import stated
-from xops.engines.files.parquet_files import here
+from xops.engines.files.parquet_files import Opened, here, unwritten
 from xops.engines.files.plain_files import long_footers, plain_files
 from xops.engines.scan import Scanned
 from xops.engines.sources import ArrowRows, ParquetFiles, Rows, Source, reading, source_of
@@ -75,7 +75,7 @@ def _decide_plain(
     paths = here(rows) if isinstance(rows, (str, list, tuple)) else []
     if not paths or long_footers(paths):
         return None
-    with connected(name, memory_limit) as connection:
+    with unwritten([Opened(path, path) for path in paths]), connected(name, memory_limit) as connection:
         files = plain_files(connection, paths)
         if files is None:
             return None

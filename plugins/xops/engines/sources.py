@@ -62,12 +62,6 @@ class ParquetFiles:
         """The columns of the first file."""
         return self.files[0].schema
 
-    @property
-    def here(self) -> list[str]:
-        """The paths of the files; empty when one is not on this machine."""
-        paths = [file.path for file in self.files]
-        return paths if all(paths) else []
-
     def bounds(self) -> Mapping[str, tuple[float, float]]:
         """Give what the footers state."""
         return bounds([file.footer for file in self.files])

@@ -5,34 +5,48 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import glob
-import io
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.errors import Misconfigured, bounded
+from xops.engines.files.objects import Ranges, answering, written
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 _BUFFER = 1 << 16  # bytes of a column that are read ahead
 
 
 class Opened:
-    """One Parquet file; its footer is read once.
+    """One Parquet file; its footer is read once, and all of it as it was then.
 
     :param name: what it is called in errors.
     :param place: its path, or the store that it is in and its key there.
+
+    ``stamp`` is what is another once a file on this machine was written again.
     """
 
     def __init__(self, name: str, place: str | tuple[ObjectStore, str]) -> None:
         self.name = name
         self.path = place if isinstance(place, str) else ""
         self._place = place
+        self.stamp = _stamp(self.path) if self.path else ()
+        self._meta: ObjectMeta | None = None  # of the object when it was first opened
+
+    def _ranges(self, store: ObjectStore, key: str) -> Ranges:
+        import obstore
+
+        what = f"{self.name}: its rows could not be read"
+        if self._meta is None:
+            with answering(what):
+                self._meta = obstore.head(store, key)
+        return Ranges(store, key, what, size=self._meta["size"], etag=self._meta["e_tag"] or "")
 
     @cached_property
     def footer(self) -> pq.FileMetaData:
@@ -56,8 +70,9 @@ class Opened:
         with _steady() if (texts - set(dictionaries)).intersection(columns) else contextlib.nullcontext():
             file = self.read(dictionaries)
         every = range(self.footer.num_row_groups)
-        for groups in [list(every)] if self.path else [[group] for group in every]:
-            yield from file.iter_batches(rows, groups, list(columns), use_threads=False)
+        with unwritten([self]):
+            for groups in [list(every)] if self.path else [[group] for group in every]:
+                yield from file.iter_batches(rows, groups, list(columns), use_threads=False)
 
     def peek(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Read some columns of one row group in batches of so many rows, and of a file elsewhere nothing ahead."""
@@ -76,7 +91,7 @@ class Opened:
         known = self.__dict__.get("footer")
         try:
             return pq.ParquetFile(
-                self._place if here else pa.PythonFile(_Remote(*self._place), mode="r"),
+                self._place if here else pa.PythonFile(self._ranges(*self._place), mode="r"),
                 metadata=known,
                 read_dictionary=list(dictionaries) or None,
                 buffer_size=_BUFFER if here or not ahead else 0,
@@ -88,6 +103,31 @@ class Opened:
             raise Misconfigured(
                 f"{self.name}: its rows could not be read; a whole Parquet file was wanted: {bounded(error)}"
             ) from error
+
+
+@contextlib.contextmanager
+def unwritten(files: Sequence[Opened]) -> Iterator[None]:
+    """Refuse what was read of files on this machine when one was written since it was opened; an object cannot be.
+
+    One that is gone says so itself when it is read.
+
+    :raises Unavailable: when one was.
+    """
+    try:
+        yield
+    finally:
+        for file in files:
+            if file.path and _stamp(file.path) not in (file.stamp, ()):
+                raise written(file.name)
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """Give what is another once a file was written again; empty where there is none."""
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 @contextlib.contextmanager
@@ -104,43 +144,6 @@ def _steady() -> Iterator[None]:
         yield
     finally:
         pa.set_memory_pool(usual)
-
-
-class _Remote(io.RawIOBase):
-    """An object in a bucket, read range by range."""
-
-    def __init__(self, store: ObjectStore, key: str) -> None:
-        import obstore
-
-        super().__init__()
-        self._store, self._key, self._at = store, key, 0
-        with _answering(key):
-            self._size = obstore.head(store, key)["size"]
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = start + offset
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        import obstore
-
-        end = self._size if size < 0 else min(self._at + size, self._size)
-        if end <= self._at:
-            return b""
-        with _answering(self._key):
-            found = bytes(obstore.get_range(self._store, self._key, start=self._at, end=end))
-        self._at = end
-        return found
 
 
 def opened(paths: Sequence[str], store: ObjectStore | None = None) -> list[Opened]:
@@ -183,7 +186,7 @@ def _in_store(path: str, store: ObjectStore | None) -> list[Opened]:
     fixed = key[: min([key.index(sign) for sign in "*?[" if sign in key], default=len(key))]
     if fixed == key:
         return [Opened(path, (store, key))]
-    with _answering(path):
+    with answering(path):
         pages = list(obstore.list(store, fixed.rpartition("/")[0] or None))
     keys = sorted(str(meta["path"]) for page in pages for meta in page)
     return [Opened(one, (store, one)) for one in keys if fnmatch.fnmatchcase(one, key)]
@@ -198,21 +201,3 @@ def _bucket(url: str) -> Any:
         return from_url(f"{parts.scheme}://{parts.netloc}")
     except (BaseError, ValueError) as error:
         raise Misconfigured(f"{url}: a path, s3://, gs:// or az:// was wanted: {bounded(error)}") from error
-
-
-class _answering:  # noqa: N801 - reads as a phrase: with _answering(path)
-    """Tell a bucket that is out of reach from a file that is not there."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
-        if isinstance(error, (FileNotFoundError, PermissionDeniedError, UnauthenticatedError)):
-            raise Misconfigured(f"{self.path}: its rows could not be read: {bounded(error)}") from error
-        if isinstance(error, BaseError):
-            raise Unavailable(f"{self.path}: {bounded(error)}") from error

@@ -7,8 +7,8 @@ import io
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from xops.core.errors import Misconfigured, Unavailable
-from xops.hooks.store.object_stores import answering
+from xops.core.errors import Misconfigured
+from xops.engines.files.objects import Ranges, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _READ_AHEAD = 1 << 20
-_RANGE = 8 << 20  # bytes of one request: on a slow line it still ends in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class LandingFile:
         except Misconfigured:
             now = "gone"
         if now != self.stamp:
-            raise _written(self.name)
+            raise written(f"source {self.name}")
 
     def to_json(self) -> dict[str, Any]:
         """Give what the record keeps of it, as plain JSON."""
@@ -71,54 +70,9 @@ class _Gunzip(gzip.GzipFile):
         self._packed.close()
 
 
-def _written(name: str) -> Unavailable:
-    return Unavailable(
-        f"source {name}: the file was written while it was read, so none of it was taken; land a file under another "
-        "name and rename it when it is whole"
-    )
-
-
 def open_object(store: ObjectStore, path: str, *, name: str, size: int, etag: str) -> IO[bytes]:
     """Open an object for reading and seeking; each part is of the version that has this ETag.
 
     :raises Unavailable: on reading, when it was written meanwhile.
     """
-    return io.BufferedReader(_Ranges(store, path, name, size, etag), _READ_AHEAD)
-
-
-class _Ranges(io.RawIOBase):
-    """An object read by ranges, each of the same version of it."""
-
-    def __init__(self, store: ObjectStore, path: str, name: str, size: int, etag: str) -> None:
-        self._store, self._path, self._name, self._size, self._etag = store, path, name, size, etag
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, into: Any) -> int:
-        import obstore
-        from obstore.exceptions import PreconditionError
-
-        end = min(self._at + len(into), self._at + _RANGE, self._size)
-        if end <= self._at:
-            return 0
-        options: Any = {"range": (self._at, end)} | ({"if_match": self._etag} if self._etag else {})
-        with answering(f"source {self._name}"):
-            try:
-                content = obstore.get(self._store, self._path, options=options).bytes()
-            except (PreconditionError, FileNotFoundError) as error:
-                raise _written(self._name) from error
-        into[: len(content)] = memoryview(content)
-        self._at += len(content)
-        return len(content)
+    return io.BufferedReader(Ranges(store, path, f"source {name}", size=size, etag=etag), _READ_AHEAD)

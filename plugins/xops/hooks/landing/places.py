@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.engines.files.objects import answering
 from xops.hooks.landing.file import LandingFile, open_object
-from xops.hooks.store.object_stores import BOUNDS, answering, open_s3
+from xops.hooks.store.object_stores import BOUNDS, open_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,46 +1,23 @@
-"""Folders and buckets behind an address: opened by it, and what goes wrong with them told apart."""
+"""Folders and buckets behind an address, opened by it."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.errors import Misconfigured, bounded
 from xops.hooks import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from obstore.store import ObjectStore
 
 BOUNDS: dict[str, Any] = {
     "retry_config": {"max_retries": 2, "retry_timeout": dt.timedelta(seconds=30)},
     "client_options": {"timeout": "20s"},
 }
-
-
-@contextlib.contextmanager
-def answering(what: str) -> Iterator[None]:
-    """Turn what the client raises into :class:`Misconfigured` or, when it is out of reach, :class:`Unavailable`.
-
-    :param what: the store, as an error names it.
-    """
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise Misconfigured(f"{what}: it does not exist ({bounded(error)})") from error
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        raise Misconfigured(f"{what}: access was refused ({bounded(error)}); check the connection it names") from error
-    except BaseError as error:
-        if "NoSuchBucket" in str(error):
-            raise Misconfigured(f"{what}: it does not exist ({bounded(error)})") from error
-        raise Unavailable(f"{what}: {bounded(error)}") from error
 
 
 def open_store(url: str, what: str) -> ObjectStore:

@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from xops.core.strict_json import dumps
+from xops.engines.files.objects import answering
 from xops.hooks import settings
-from xops.hooks.store.object_stores import answering, open_store
+from xops.hooks.store.object_stores import open_store
 
 if TYPE_CHECKING:
     import datetime as dt
