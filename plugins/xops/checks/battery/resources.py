@@ -53,8 +53,8 @@ class Resources:
     Each model is pickled and loaded in a process of its own; both take turns, round by round, so a machine that is busy
     is busy for both. Measured are ``row_seconds`` and ``batch_seconds`` (the mean of rounds on the scale of logarithms,
     with Student's interval), ``rows_per_second`` of the batch, ``load_seconds`` with the import of libraries,
-    ``peak_megabytes`` of resident memory beyond that of the rows, and ``size_megabytes`` of its files as they are
-    stored (of its pickle where it was handed over as an object). A model that takes more memory or time than allowed is
+    ``peak_megabytes`` of resident memory beyond that of the rows and without mapped files, and ``size_megabytes`` of its
+    files as they are stored (of its pickle where it was handed over as an object). A model that takes more memory or time than allowed is
     killed with the processes that it started, whose memory counts as its own, and fails; memory is bounded on Linux.
 
     :param limits: by what is measured the largest value allowed, inclusive; of ``rows_per_second`` the least.
