@@ -12,7 +12,7 @@ from xops.operators.promotion import RollbackModelOperator
     schedule=None,
     params={
         "to": Param("previous", type="string", title="Version", description="`previous`, or a version's number"),
-        "reason": Param("", type="string", minLength=1, title="Reason", description="Kept in the promotion log"),
+        "reason": Param("", type="string", pattern=r"\S", title="Reason", description="Kept in the promotion log"),
         "force": Param(False, type="boolean", title="Force", description="Even if today's data do not fit the version"),
     },
     tags=["xops", "serving"],

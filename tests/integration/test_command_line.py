@@ -128,6 +128,9 @@ def test_an_auditor_finds_the_data_the_evidence_and_who_let_it_through(model, ju
     [
         (("promote", "flights", "1", "--reason", "r"), "a verdict on it was wanted, none was given"),
         (("promote", "flights", "1", "--reason", "r", "--severity", "auc"), "CHECK=SEVERITY was wanted"),
+        (("promote", "flights", "1", "--reason", ""), "a reason was wanted"),
+        (("promote", "flights", "1", "--reason", " \t"), "a reason was wanted"),
+        (("rollback", "flights", "--reason", "  "), "a reason was wanted"),
         (("rollback", "flights", "--reason", "r"), "nothing was ever promoted"),
         (("show", "flights"), "has no champion"),
         (("show", "flights", "7"), "not found"),

@@ -1036,7 +1036,7 @@ def test_there_is_no_way_back_from_nothing(fails, trained):
         ({"to": "1"}, "version 1 is champion already"),
         ({"to": "2"}, "version 2 never was champion; versions that were: 1"),
         ({"to": "two"}, "version two never was champion; versions that were: 1"),
-        ({"reason": "  "}, "a reason was wanted, it is empty"),
+        ({"reason": "  "}, "a reason was wanted, found"),
     ],
 )
 def test_a_way_back_that_does_not_exist_is_not_taken(fails, promoted, changed, said):

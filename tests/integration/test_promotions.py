@@ -153,9 +153,14 @@ def test_a_rollback_needs_the_data_to_be_there_at_all(model):
         promotions.roll_back("previous", ask("back"), reason="it is worse")
 
 
-def test_a_rollback_gives_its_reason(model):
-    with pytest.raises(Misconfigured, match="a reason was wanted"):
-        promoted(model, "1", "2").roll_back("previous", ask("back"), reason="  ", force=True)
+@pytest.mark.parametrize("blank", ["  ", "\n", None, 7])
+def test_a_reason_that_says_nothing_is_refused(model, blank):
+    promotions = promoted(model, "1")
+    with pytest.raises(Misconfigured, match="a reason was wanted, found"):
+        promotions.promote("2", judged(model, "2", "1"), ask("promote 2"), reason=blank, rule=ALL_PASS)
+    with pytest.raises(Misconfigured, match="a reason was wanted, found"):
+        promotions.roll_back("previous", ask("back"), reason=blank, force=True)
+    assert len(promotions.log.read()) == 1
 
 
 def test_an_alias_set_by_hand_is_found_reported_and_put_back(model):

@@ -32,6 +32,8 @@ def _run(asked: argparse.Namespace) -> dict[str, Any]:
     from xops.hooks.models.promotions import Promotions
     from xops.hooks.store.evidence import EvidenceStore
 
+    if not asked.reason.strip():
+        raise Misconfigured("--reason: it is blank; a reason was wanted, which is kept in the promotion log")
     if not all("=" in pair for pair in asked.severity):
         raise Misconfigured(f"--severity: CHECK=SEVERITY was wanted, found {', '.join(asked.severity)}")
     newest = {evidence.verdict.check: evidence for evidence in EvidenceStore().of(asked.model, asked.version)}

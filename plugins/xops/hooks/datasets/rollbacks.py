@@ -33,8 +33,8 @@ def roll_back(
     from xops.hooks.store.evidence import now
     from xops.hooks.store.objects import Objects
 
-    if not reason.strip():
-        raise Misconfigured("a rollback: a reason was wanted, which is kept in its record")
+    if not isinstance(reason, str) or not reason.strip():
+        raise Misconfigured(f"a rollback: a reason was wanted, which is kept in its record; found {reason!r:.80}")
     table = table_named(version)
     lake = store_of(table, iceberg_conn_id=iceberg_conn_id)
     to, before = versions_of(table, iceberg_conn_id=iceberg_conn_id).find(version), lake.published(table)

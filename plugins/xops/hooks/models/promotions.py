@@ -61,10 +61,13 @@ class Promotions:
         """Make a version champion when its verdicts allow it.
 
         :param judged: id and verdict of each piece of evidence about it.
+        :param reason: why, for a person; empty where the evidence says it.
         :raises Refused: when the rule is not met, when the champion changed since the version was compared with it,
             or when a byte of its files changed since it was judged.
         """
         name = f"models:/{self.model}/{version}"
+        if not isinstance(reason, str) or (reason and not reason.strip()):
+            raise Misconfigured(f"promotion of {name}: a reason was wanted, found {reason!r:.80}")
         verdicts = [verdict for _, verdict in judged]
         admit(verdicts, name, rule)
         if not any({"champion", "manifest"} <= verdict.facts.keys() for verdict in verdicts):
@@ -100,8 +103,8 @@ class Promotions:
         :raises Misconfigured: when there is no such champion, or it does not load.
         :raises Refused: when today's data do not fit it, and it is not forced.
         """
-        if not reason.strip():
-            raise Misconfigured(f"rollback of {self.model}: a reason was wanted, it is empty")
+        if not isinstance(reason, str) or not reason.strip():
+            raise Misconfigured(f"rollback of {self.model}: a reason was wanted, found {reason!r:.80}")
 
         def propose(log: tuple[Entry, ...]) -> Entry:
             version = rollback_target(log, to, self.model)
