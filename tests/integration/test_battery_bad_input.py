@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import sys
+import threading
 import time
 
 import numpy as np
@@ -206,6 +208,40 @@ def test_a_model_that_would_end_this_process_is_stopped_in_one_of_its_own_before
         assert found[name].outcome is Outcome.UNKNOWN
         assert "models:/m/2 was not asked: in a process of its own it " in found[name].reason
         assert why in found[name].reason
+
+
+def test_a_model_that_cannot_be_handed_over_and_hangs_holds_nobody_up():
+    held, begun = Hanging(), time.monotonic()
+    held.lock = threading.Lock()
+    verdict = judge(exam_of(held), battery(resources=COSTS), facts={})
+    assert time.monotonic() - begun < 30
+    assert not {one for one in verdict.findings if one.outcome is Outcome.FAIL}
+    found = {one.check: one for one in verdict.findings}
+    why = "models:/m/2 was not asked: it cannot be pickled for a process of its own: TypeError"
+    assert found["roc_auc"].reason.startswith(why)
+    assert found["resources"].outcome is found["roc_auc"].outcome is Outcome.UNKNOWN
+
+
+def leaves(*_):
+    sys.exit(0)
+
+
+class Leaving(Model):
+    """A model that ends whoever asks it."""
+
+    predict_proba = predict = leaves
+
+
+def test_code_that_ends_its_process_ends_no_battery():
+    leaving = [Performance(limits={"own": 1, "roc_auc": 0.5}, functions={"own": Metric(leaves)}), leaves]
+    found = {one.check: one for one in judge(exam_of(), leaving, facts={}).findings}
+    assert {name: one.outcome for name, one in found.items()} == {
+        "own": Outcome.UNKNOWN, "roc_auc": Outcome.PASS, "leaves": Outcome.UNKNOWN,
+    }  # fmt: skip
+    assert found["own"].reason == "the metric raised SystemExit(0)"
+    assert found["leaves"].reason == "the check broke: SystemExit(0)"
+    (asked,) = judge(exam_of(Leaving()), [Performance(limits={"roc_auc": 0.5})], facts={}).findings
+    assert (asked.outcome, asked.reason) == (Outcome.FAIL, "models:/m/2 cannot answer: SystemExit(0)")
 
 
 def test_a_champion_that_never_answers_leaves_comparisons_unknown_and_the_candidate_judged():

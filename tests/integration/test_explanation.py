@@ -1,6 +1,8 @@
 """Explanation: what answers rest on is found, forbidden features are caught, and the time is kept."""
 
+import os
 import re
+import threading
 import time
 from types import SimpleNamespace
 
@@ -11,9 +13,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
 
+from xops.checks.battery.check import judge
 from xops.checks.battery.contender import Contender
 from xops.checks.battery.exam import Exam
 from xops.checks.battery.explanation import Explanation
+from xops.checks.battery.performance import Performance
 from xops.core.errors import Misconfigured
 from xops.core.verdict import Outcome
 
@@ -178,13 +182,50 @@ def test_what_single_rows_are_told_adds_up_to_their_answer():
     assert abs(rest) < 2
 
 
+class Hungry(Model):
+    """A model that takes memory, for itself or in processes that it starts, when it is asked of many rows elsewhere."""
+
+    def __init__(self, takes, forks=0):
+        super().__init__(**FINE)
+        self.takes, self.forks, self.here = takes, forks, os.getpid()
+
+    def predict_proba(self, frame):
+        if os.getpid() != self.here and len(frame) > 100:
+            for _ in range(self.forks):
+                if os.fork() == 0:
+                    kept = np.ones(self.takes, dtype=np.uint8)
+                    time.sleep(60)
+                    os._exit(int(kept[0]))
+            np.ones(0 if self.forks else self.takes, dtype=np.uint8)
+            time.sleep(60 if self.forks else 0)
+        return super().predict_proba(frame)
+
+
+@pytest.mark.parametrize(("takes", "forks"), [(1_000_000_000, 0), (150_000_000, 5)], ids=["itself", "beneath"])
+def test_shap_takes_no_more_memory_than_it_may(takes, forks):
+    check, begun = Explanation(shap=True, rows=100, budget=50, allowed_megabytes=200), time.monotonic()
+    (finding,) = check(Exam(FRAME, LATE, "binary", Contender("m/2", Hungry(takes, forks), COLUMNS)))
+    why = "what SHAP started took more memory than it is allowed" if forks else "SHAP cannot explain it.*MemoryError"
+    assert re.match(why, finding.detail["shap_by"]["why"])
+    assert time.monotonic() - begun < 30
+
+
+def test_nothing_is_drawn_beyond_the_time_that_the_checks_were_given():
+    exam = Exam(FRAME, LATE, "binary", Contender("m/2", Model(**FINE), COLUMNS))
+    seen, ask = [], Model.predict_proba
+    exam.candidate.model.predict_proba = lambda frame: seen.append(len(frame)) or ask(exam.candidate.model, frame)
+    assert "curves" not in judge(exam, [Explanation(rows=50)], facts={}).facts
+    assert max(seen) == 50
+    assert "roc" in judge(exam, [Explanation(rows=50), Performance(limits={"roc_auc": 0.5})], facts={}).facts["curves"]
+
+
 def test_what_cannot_be_compared_or_explained_says_so():
     few = judged(Model(rain=1), ALL, Model(**FINE), columns=("rain",))
     assert few["importance_rank_correlation m/2"].outcome is Outcome.UNKNOWN
     broken = judged(Model(**FINE), ALL, SimpleNamespace(predict_proba=lambda frame: frame["snow"]))
     assert broken["importance_rank_correlation m/2"].reason.startswith("m/1 cannot answer")
     held = Model(**FINE)
-    held.open = lambda: None
+    held.open = threading.Lock()
     (finding,) = Explanation(shap=True, rows=20)(Exam(FRAME, LATE, "binary", Contender("m/2", held, COLUMNS)))
     assert finding.outcome is Outcome.PASS
     assert finding.detail["shap_by"]["why"].startswith("it cannot be pickled for a process of its own")

@@ -1,5 +1,6 @@
 """Models that are unfair to a group are caught, fair ones pass, small groups are unknown; fairlearn is the oracle."""
 
+import re
 import sys
 
 import fairlearn.metrics as oracle
@@ -59,7 +60,9 @@ def test_the_four_fifths_rule_catches_an_unfair_model_and_passes_a_fair_one():
 def test_what_is_observed_is_fairlearns():
     exam = exam_of(UNFAIR)
     rates = ["selection_rate", "true_positive_rate", "false_positive_rate"]
-    found = Fairness(["sex"], ratios=dict.fromkeys(rates, 0.8), differences=dict.fromkeys(rates, 0.1))(exam)
+    found = Fairness(["sex"], ratios=dict.fromkeys(rates, 0.8), differences=dict.fromkeys(rates, 0.1), shown=["sex"])(
+        exam
+    )
     given = {"y_true": exam.target, "y_pred": exam.frame["said"], "sensitive_features": exam.frame["sex"]}
     for finding in found:
         assert finding.observed == pytest.approx(getattr(oracle, finding.check)(**given))
@@ -115,6 +118,16 @@ def test_people_of_whom_nothing_is_known_are_a_group():
     assert "missing" in {group["group"] for group in finding.detail["groups"]}
 
 
+def test_values_of_people_are_told_only_where_they_may_be():
+    exam = exam_of(UNFAIR, sex=np.array(["Jo" if at % 3 else "Kim" for at in range(4000)]), rows=4000)
+    hidden = four_fifths(["sex", "age"])(exam)
+    assert not {"Jo", "Kim", "old", "young"} & set(re.findall(r"\w+", str([one.to_json() for one in hidden])))
+    assert [(one["group"], one["rows"]) for one in hidden[0].detail["groups"]] == [("group 1", 2666), ("group 2", 1334)]
+    half = four_fifths(["sex", "age"], shown=["age"])(exam)
+    assert {one["group"] for one in half[2].detail["groups"]} >= {"group 1 x old", "group 2 x old"}
+    assert [one.observed for one in half] == [one.observed for one in hidden]
+
+
 def test_rows_of_a_household_make_intervals_wider():
     exam = exam_of(UNFAIR, rows=2000)
     homes = Exam(exam.frame, exam.target, "binary", exam.candidate, groups=np.arange(2000) // 100)
@@ -126,7 +139,7 @@ def test_a_regression_and_several_classes_are_judged_by_scikit_learns_metrics():
     exam = exam_of(FAIR, rows=600)
     said = exam.frame["said"] + np.where(exam.frame["sex"] == "f", 5.0, 0)
     numbers = Exam(exam.frame.assign(said=said), exam.target, "regression", Contender("m/2", Said(()), ("said",)))
-    (finding,) = Fairness(["sex"], differences={"mean_absolute_error": 1})(numbers)
+    (finding,) = Fairness(["sex"], differences={"mean_absolute_error": 1}, shown=["sex"])(numbers)
     assert (finding.outcome, finding.detail["highest"]) == (FAIL, "f")
     several = Exam(exam.frame, exam.target, "multiclass", Contender("m/2", Said((0, 1, 2)), ("said",)))
     (finding,) = Fairness(["sex"], differences={"accuracy": 0.2})(several)

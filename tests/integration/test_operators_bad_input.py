@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+import sys
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +50,10 @@ SUITE = [
 ]
 BATCHES = Asset(name="flights", uri="x-iceberg://nyc/flights")
 CHAMPION = Asset(name="champion", uri="x-mlflow://flights/champion")
+
+
+def leave(*_):
+    sys.exit(0)
 
 
 class TaskInstance:
@@ -411,6 +416,13 @@ def test_a_gate_acts_after_the_evidence_is_recorded_and_pushed(run, gate, outcom
     assert EvidenceStore().report(recorded.report) == ("flights", b"<p></p>")
 
 
+def test_code_that_wants_to_end_the_process_fails_its_task_at_once(fails):
+    class Check(CheckOperator):
+        judge = leave
+
+    assert "code that it called wanted to end the process: SystemExit(0)" in fails(Check(task_id="check"))
+
+
 def test_a_gate_that_nobody_knows_is_refused_when_the_dag_is_parsed():
     with pytest.raises(ValueError, match="gate of judge: fail, skip or record was wanted, found 'warn'"):
         JudgeOperator(task_id="judge", outcome=Outcome.PASS, gate="warn")
@@ -459,6 +471,16 @@ def fit_nothing(frame, params):
 
 def fit_in_vain(frame, params):
     raise ArithmeticError("it does not converge")
+
+
+class Leaving:
+    """Ends whoever asks it."""
+
+    predict = leave
+
+
+def fit_what_leaves(frame, params):
+    return Leaving()
 
 
 def fit_scores(frame, params):
@@ -621,6 +643,8 @@ def test_a_module_with_a_mistake_in_it_is_named(fails, new_model, tmp_path, monk
         ("fit_nan", "fit_nan: its model answers 100 of 100 rows with NaN or infinity"),
         ("fit_none", "fit_none: its model answers 100 of 100 rows with NaN or infinity"),
         ("fit_no_time", "fit_no_time: its model answers 100 of 100 rows with NaN or infinity"),
+        ("leave", "leave raised SystemExit(0)"),
+        ("fit_what_leaves", "fit_what_leaves: its model cannot answer 100 rows: SystemExit"),
         ("fit_in_vain", "fit_in_vain raised ArithmeticError('it does not converge')"),
         ("fit_and_more", "a model, or a model and a dict was wanted, found a tuple of 3"),
         ("fit_and_unknown", "metrics and artifacts were wanted beside the model, found ['tables']"),

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -136,17 +138,20 @@ def test_pages_of_files_and_the_pickle_itself_are_no_memory_of_the_model(tmp_pat
     ],
     ids=["a lot", "some more"],
 )
-def test_the_memory_of_processes_that_a_model_starts_is_its_own_and_they_end_with_it(candidate, said):
+def test_the_memory_of_processes_that_a_model_starts_is_its_own_and_they_end_with_it(
+    candidate, said, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     found = judged(candidate, Resources(LIMITS, allowed_megabytes=300, timeout=50))
     assert found["resources"].outcome is Outcome.FAIL
     assert pd.Series(found["resources"].reason).str.fullmatch(said).all(), found["resources"].reason
     commands = [Path(f"/proc/{one.name}/cmdline") for one in Path("/proc").iterdir() if one.name.isdigit()]
-    assert not [one for one in commands if one.exists() and "resources_child" in one.read_text()]
+    assert not [one for one in commands if one.exists() and str(tmp_path) in one.read_text()]
 
 
 def test_what_cannot_be_measured_is_unknown():
     unpicklable = Model()
-    unpicklable.of = lambda: None
+    unpicklable.of = threading.Lock()
     found = judged(unpicklable, Resources(LIMITS))
     assert (found["resources"].outcome, found["resources"].reason[:23]) == (Outcome.UNKNOWN, "m/2 cannot be pickled f")
     found = judged(Model(), Resources(ratios={"row_seconds": 1}))

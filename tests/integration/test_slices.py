@@ -1,5 +1,8 @@
 """Models that are worse on one slice are caught, given or found; fine ones pass."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,6 +64,16 @@ def test_a_candidate_that_is_better_overall_and_much_worse_on_a_slice_fails_by_t
     assert (finding.outcome, finding.subject) == (FAIL, "carrier")
     assert finding.reason.startswith("carrier = C: ")
     assert [one["name"] for one in finding.detail["slices"] if one["outcome"] == "fail"] == ["carrier = C"]
+
+
+def test_slices_of_people_are_numbered_unless_their_values_may_be_told():
+    exam = dataclasses.replace(exam_of(*BETTER_BUT_BLIND), sensitive=("carrier",))
+    hidden = Slices(columns=["carrier"])(exam)
+    assert hidden[0].reason.startswith("carrier group 3: ")
+    assert not re.search(r"carrier = [A-H]", str([one.to_json() for one in hidden]))
+    told = Slices(columns=["carrier"])(exam_of(*BETTER_BUT_BLIND))
+    assert [one.outcome for one in hidden] == [one.outcome for one in told]
+    assert Slices(columns=["carrier"], shown=["carrier"])(exam)[0].reason.startswith("carrier = C: ")
 
 
 def test_a_slice_that_nobody_named_is_found_and_tested_on_other_rows():

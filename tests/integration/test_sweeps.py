@@ -179,6 +179,17 @@ def test_a_trial_that_the_function_refuses_is_a_warning_and_may_be_tried_again(m
     assert (again["state"], again["params"]) == ("complete", {"seed": 2, **before[failed[0]]})
 
 
+def leave(frame, params):
+    sys.exit(0)
+
+
+def test_a_trial_that_ends_its_process_has_failed_and_no_run_goes_on(mlflow, sweep):
+    done, evidence = sweep(train=f"{__name__}.leave", points=grid({"C": [0.1, 1.0]}))
+    assert all("raised SystemExit(0)" in one for one in done)
+    assert evidence["verdict"]["facts"]["states"]["failed"] == 2
+    assert {run.info.status for run in mlflow.runs(planned(evidence).model)} == {"FAILED"}
+
+
 def test_trials_worse_than_most_are_given_up_between_folds(mlflow, sweep):
     bad, good = {"low": 1e-9, "high": 1e-8}, [1.0]
     done, evidence = sweep(space={"C": good, "tol": [1e-4]}, trials=1)

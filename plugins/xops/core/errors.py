@@ -1,5 +1,7 @@
 """The two families of error: yours, which a retry cannot mend, and theirs, which it may."""
 
+FOREIGN = (Exception, SystemExit)  # what a user's function or a model may end with: sys.exit() would end the task
+
 
 class Misconfigured(ValueError):
     """What was asked cannot be done as it stands: a wrong name, a missing file, a batch that is empty.

@@ -31,8 +31,8 @@ GateName = Literal["fail", "skip", "record"]
 class XopsOperator(BaseOperator):
     """An operator whose mistakes fail at once and whose services are retried.
 
-    :raises AirflowFailException: for :class:`~xops.core.errors.Misconfigured`: a retry would not mend it.
-        :class:`~xops.core.errors.Unavailable` passes through, and Airflow retries the task.
+    :raises AirflowFailException: for :class:`~xops.core.errors.Misconfigured`, and for ``sys.exit()`` in a user's code:
+        a retry would not mend it. :class:`~xops.core.errors.Unavailable` passes through, and Airflow retries the task.
     """
 
     _trace: Trace = Trace()  # of this run; empty while there is none
@@ -44,6 +44,9 @@ class XopsOperator(BaseOperator):
                 return self.act(context)
             except Misconfigured as error:
                 raise AirflowFailException(f"{type(self).__name__} {self.task_id}: {error}") from error
+            except SystemExit as error:
+                why = f"code that it called wanted to end the process: {error!r:.200}"
+                raise AirflowFailException(f"{type(self).__name__} {self.task_id}: {why}") from error
             finally:
                 collect(self._trace, self)
 

@@ -113,11 +113,14 @@ class ExamOperator(CheckOperator):
         from xops.checks.battery.exam import Exam
         from xops.checks.battery.security import ADVISORIES, FILE
         from xops.checks.battery.training_data import FACTS, known_of
+        from xops.hooks.iceberg.tables import IcebergHook
         from xops.hooks.settings import advisories
 
         candidate, champion, facts = self.contenders()
         record = candidate.record
         tests = {batch: store.latest("data_test", record.features.table, batch) for batch in record.batches}
+        lake = IcebergHook(self.iceberg_conn_id)
+        arrived = [lake.staged_at(record.features, batch) for batch in record.batches]
         frame, learned = self.window(candidate, champion, [*self.columns, *self.sensitive])
         exam = Exam(
             frame=frame,
@@ -130,7 +133,7 @@ class ExamOperator(CheckOperator):
             sensitive=tuple(self.sensitive),
             facts=facts
             | {"features": record.features.name, "labels": record.labels.name}
-            | {FACTS: known_of(record.features.name, record.rows, tests)}
+            | {FACTS: known_of(record.features.name, record.rows, tests, arrived=arrived)}
             | {FILE: candidate.file.to_json(), ADVISORIES: advisories()},
         )
         return candidate, exam

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xops.checks.battery.contender import Contender
-from xops.core.errors import bounded
+from xops.core.errors import FOREIGN, bounded
 from xops.core.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class Answers:
         """Give the same model's answers on other rows."""
         return replace(self, frame=frame)
 
+    @property
+    def asked(self) -> bool:
+        """Whether the model was asked for any answer yet."""
+        return not {"predicted", "labels", "probabilities", "scores"}.isdisjoint(self.__dict__)
+
     @cached_property
     def predicted(self) -> NDArray[np.float64]:
         """What a regression or a ranking predicts, shape (rows,)."""
@@ -137,7 +142,7 @@ class Answers:
 
     def _asked(self, method: str) -> NDArray[Any]:
         if self.contender.stopped:
-            raise NoAnswer(self.contender.name, f"was not asked: in a process of its own it {self.contender.stopped}")
+            raise NoAnswer(self.contender.name, f"was not asked: {self.contender.stopped}")
         if self.contender.refused:
             raise BadAnswer(self.contender.name, f"was not loaded: {self.contender.refused}")
         absent = [column for column in self.contender.columns if column not in self.frame.columns]
@@ -149,7 +154,7 @@ class Answers:
             raise BadAnswer(self.contender.name, f"has no {method}")
         try:
             given = np.asarray(getattr(self.contender.model, method)(self.frame[list(self.contender.columns)]))
-        except Exception as error:  # whatever a foreign model raises means that it gave no answer
+        except FOREIGN as error:  # whatever a foreign model raises means that it gave no answer
             raise BadAnswer(self.contender.name, f"cannot answer: {bounded(repr(error), 200)}") from error
         if given.ndim == 0 or len(given) != len(self.frame):
             raise BadAnswer(self.contender.name, f"gave shape {given.shape} for {len(self.frame)} rows")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,9 @@ import numpy as np
 from xops.checks.battery import attribution_child
 from xops.checks.battery.answers import Unmeasured
 from xops.checks.battery.disturbances import SEED
-from xops.checks.battery.process_tree import end
+from xops.checks.battery.process_tree import end, held_beneath
 from xops.checks.battery.resources import line_of
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import FOREIGN, Misconfigured, bounded
 from xops.core.strict_json import plain
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class Attribution:
 
 
 def attribution(
-    exam: Exam, rows: NDArray[np.intp], before: Answers | None, *, end: float, shown: Sequence[str]
+    exam: Exam, rows: NDArray[np.intp], before: Answers | None, *, end: float, shown: Sequence[str], allowed: int
 ) -> Attribution:
     """Explain the candidate's answers to some rows, as many as the time allows.
 
@@ -68,6 +67,7 @@ def attribution(
     :param before: the answers to the rows; None where there was no time for them, so that no single row is chosen.
     :param end: when, by the monotonic clock, the process is killed; what it sent counts.
     :param shown: features whose values may be told of a single row.
+    :param allowed: bytes that the process may take, and those that it starts; what it sent before it took more counts.
     :raises Unmeasured: when the library cannot explain the model, or one row takes longer.
     :raises Misconfigured: when shap is missing.
     """
@@ -79,7 +79,7 @@ def attribution(
     order = [*single.values(), *np.random.default_rng(SEED).permutation(others)]
     frame = exam.frame[list(contender.columns)].iloc[order].reset_index(drop=True)
     answers = replace(exam.answers, contender=replace(contender, learned=None, trained_on=None), frame=frame)
-    sent = _sent(answers, len(single), end)
+    sent = _sent(answers, len(single), end, allowed)
     if not sent.get("rows"):
         raise Unmeasured(str(sent.get("why") or f"no row could be explained in {budget:.3g} s"))
     columns, done = contender.columns, int(sent["rows"])
@@ -130,25 +130,29 @@ def _bars(
     return bars
 
 
-def _sent(answers: Answers, single: int, deadline: float) -> Mapping[str, Any]:
+def _sent(answers: Answers, single: int, deadline: float, allowed: int) -> Mapping[str, Any]:
     """Give the last that the process sent before the deadline; with ``why`` when it gave up."""
+    import cloudpickle
+
     with tempfile.TemporaryDirectory(prefix="xops-attribution-") as place:
         folder = Path(place)
         try:
-            (folder / "answers.pickle").write_bytes(pickle.dumps((answers, single)))
-        except Exception as error:  # whatever a foreign model raises, it cannot be handed over
+            (folder / "answers.pickle").write_bytes(cloudpickle.dumps((answers, single)))
+        except FOREIGN as error:  # whatever a foreign model raises, it cannot be handed over
             raise Unmeasured(f"it cannot be pickled for a process of its own: {bounded(repr(error), 200)}") from error
         (folder / "path.json").write_text(json.dumps(sys.path))
         last: dict[str, Any] = {}
         with subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
-            [sys.executable, attribution_child.__file__, str(folder)],
+            [sys.executable, attribution_child.__file__, str(folder), str(allowed)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={"OMP_WAIT_POLICY": "passive"} | os.environ,
             start_new_session=True,
         ) as process:  # fmt: skip
             try:
-                while lines := line_of(process.stdout, deadline):
+                while lines := line_of(process.stdout, deadline, lambda: held_beneath(process.pid) > allowed):
                     for line in lines.splitlines():
                         last |= json.loads(line)
+                if lines is None and time.monotonic() < deadline:
+                    last["why"] = "what SHAP started took more memory than it is allowed, and was stopped"
             finally:
                 end(process.pid)
         return last

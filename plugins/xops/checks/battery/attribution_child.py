@@ -1,7 +1,7 @@
 """A process that explains one model's answers row by row, and sends a line of JSON for each portion of them.
 
-It is run by its path. The argument is a folder with ``path.json`` and ``answers.pickle``, which the parent has just
-written of objects that it holds; the parent kills it when its time is over.
+It is run by its path. The first argument is a folder with ``path.json`` and ``answers.pickle``, which the parent has
+just written of objects that it holds; the second the bytes that it may take. The parent kills it when its time is over.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ _MOST = 256  # rows that are explained at once
 _GROWTH = 4
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, allowed: int) -> None:
     """Explain the rows in portions that grow, the single ones first."""
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a model prints is no line
     sys.path[:] = json.loads((folder / "path.json").read_text())
+    from xops.checks.battery.resources_child import limit_memory
+    from xops.core.errors import FOREIGN
+
+    limit_memory(allowed)
     try:
         answers, single = pickle.loads((folder / "answers.pickle").read_bytes())  # noqa: S301
         for line in _explained(answers, single):
             lines.write(json.dumps(line) + "\n")
-    except Exception as error:  # noqa: BLE001 - the parent says what a foreign model or library raised
+    except MemoryError:
+        lines.write(json.dumps({"why": "SHAP took more memory than it is allowed, and was stopped"}) + "\n")
+    except FOREIGN as error:  # the parent says what a foreign model or library raised
         lines.write(json.dumps({"why": f"SHAP cannot explain it: {error!r:.200}"}) + "\n")
 
 
@@ -62,6 +68,8 @@ def _explainer(answers: Any) -> tuple[str, Callable[[Any], Any]]:
     import shap
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+    from xops.core.errors import FOREIGN
+
     frame = answers.frame
     model = answers.contender.model
     model = model.get_booster() if hasattr(model, "get_booster") else getattr(model, "booster", model)
@@ -74,7 +82,7 @@ def _explainer(answers: Any) -> tuple[str, Callable[[Any], Any]]:
         try:
             explain = _checked(make())
             explain(frame.iloc[:1])
-        except Exception:  # noqa: BLE001, S112 - the library has many ways to say that it cannot; asking is left
+        except FOREIGN:  # the library has many ways to say that it cannot; asking is left
             continue
         return method, explain
     return "kernel", _checked(_kernel(answers))
@@ -122,4 +130,4 @@ def _kernel(answers: Any) -> Callable[[Any], Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -8,7 +8,7 @@ from xops.checks.battery.answers import BadAnswer, Unmeasured
 from xops.checks.battery.curves import curves_of
 from xops.checks.battery.exam import Exam
 from xops.checks.battery.resources import STOPPED, Resources
-from xops.core.errors import Misconfigured, Unavailable, bounded
+from xops.core.errors import FOREIGN, Misconfigured, Unavailable, bounded
 from xops.core.page.report import CURVES
 from xops.core.verdict import Finding, Outcome, Verdict
 
@@ -47,7 +47,7 @@ def findings_of(check: Check, exam: Exam) -> tuple[Finding, ...]:
         return (Finding(name_of(check), subject, Outcome.UNKNOWN, size=exam.rows, reason=str(error)),)
     except (Misconfigured, Unavailable):
         raise
-    except Exception as error:  # noqa: BLE001 - one check's defect is not to hide what the others found
+    except FOREIGN as error:  # one check's defect is not to hide what the others found
         why = f"the check broke: {bounded(repr(error))}"
         return (Finding(name_of(check), subject, Outcome.UNKNOWN, size=exam.rows, reason=why),)
     return found or (Finding(name_of(check), subject, Outcome.UNKNOWN, reason="the check found nothing to measure"),)
@@ -56,8 +56,8 @@ def findings_of(check: Check, exam: Exam) -> tuple[Finding, ...]:
 def judge(exam: Exam, checks: Sequence[Check], *, name: str = "evaluation", facts: Mapping[str, Any]) -> Verdict:
     """Put checks to an exam, one after the other; none hides what another found.
 
-    Resources are measured first: a model that was stopped there would exhaust this process too, or never end, so it is
-    not asked here, and what asks it is unknown.
+    Resources are measured first: a model that was stopped there would exhaust this process too, or never end, and one
+    that could not be handed over may; so it is not asked here, and what asks it is unknown.
 
     Models are asked on one thread of OpenMP: of several, each of a thousand small questions would wait for the slowest,
     which on a busy machine takes ten times as long.

@@ -43,7 +43,7 @@ class Contender:
     :param learned: those rows themselves; None where they are not at hand.
     :param size: bytes of its files as they are stored; None where it has none.
     :param refused: why it was not loaded, so that it answers nothing; empty when it was.
-    :param stopped: what it did in a process of its own, so that it is not asked here; empty when it is.
+    :param stopped: why it is not asked in this process, which it could end or hold up; empty when it is.
     """
 
     name: str

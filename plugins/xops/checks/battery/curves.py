@@ -22,8 +22,11 @@ def curves_of(exam: Exam) -> dict[str, Any]:
 
     Of two classes ROC, precision and recall of each model; of more those of the candidate, by class against the rest;
     of both a table of true and predicted classes. Of a regression residuals, of a ranking gains by place. A model that
-    gives no answer has none; its checks say why.
+    gives no answer has none; its checks say why. While no check asked the candidate about all rows, nothing is drawn:
+    to ask may take longer than the checks were given.
     """
+    if not exam.answers.asked:
+        return {}
     curves: dict[str, Any] = {}
     for name, answers in (("candidate", exam.answers), ("champion", exam.champion_answers)):
         try:

@@ -32,7 +32,7 @@ class Exam:
         each other, shape (rows,); None where rows are independent.
     :param key: the columns that tell one row from another; all where none are named. Of these are the hashes that a
         contender's ``trained_on`` holds.
-    :param sensitive: the columns that say who somebody is, for whoever draws or quotes rows.
+    :param sensitive: the columns that say who somebody is; a check tells their values where its ``shown`` names them.
     :param facts: versions, batches, digests of the data: plain JSON.
     :raises Misconfigured: when lengths differ, a column is there twice, or a ranking has no groups.
     :raises Refused: when a model was trained on one of the rows.

@@ -13,6 +13,7 @@ from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.attribution import Attribution, attribution
 from xops.checks.battery.disturbances import SEED, with_columns
 from xops.checks.battery.measure import query_losses
+from xops.checks.battery.process_tree import limit_of
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, Units, correct
 from xops.core.model.slices import Slice, mean_loss
@@ -52,6 +53,7 @@ class Explanation:
     :param budget: seconds for everything, shared evenly by the candidate's permutations, the champion's, and SHAP
         values; what one leaves is the next one's. What would take longer is not begun, and not measured. SHAP runs in a
         process of its own, which is killed when the time is over.
+    :param allowed_megabytes: of memory, of SHAP's process; when it wants 256 more, it is stopped.
     :param confidence: of the importances' intervals together, in (0, 1).
     :raises Misconfigured: when shap is asked for and missing.
     """
@@ -63,6 +65,7 @@ class Explanation:
     shown: Sequence[str] = ()
     rows: int = 5000
     budget: float = 60
+    allowed_megabytes: float = 2000
     confidence: float = 0.95
     name: ClassVar[str] = "explanation"
 
@@ -111,7 +114,9 @@ class Explanation:
 
     def _shap(self, exam: Exam, own: _Importance, rows: NDArray[np.intp], end: float) -> dict[str, Any]:
         try:
-            found: Attribution = attribution(exam, rows, own.before, end=end, shown=self.shown)
+            found: Attribution = attribution(
+                exam, rows, own.before, end=end, shown=self.shown, allowed=limit_of(self.allowed_megabytes)
+            )
         except Unmeasured as error:
             return {"shap_by": {"why": str(error)}}
         return found.to_json()

@@ -18,6 +18,7 @@ from xops.core.model.limits import judge_limit
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     Rate = Callable[[NDArray[np.bool_], NDArray[np.bool_]], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
@@ -53,6 +54,7 @@ class Fairness:
     :param intersections: whether pairs of columns are judged as well.
     :param min_rows: the rows that a group's metric has to rest on: of a true positive rate, positive ones.
     :param min_share: the share of the rows below which a group is left out, in [0, 1).
+    :param shown: columns whose values may be told. Groups of others are told by number, that of the most rows first.
     :param max_groups: a column of more groups is unknown: its values are to be put into fewer first.
     :param confidence: of all intervals together, in (0, 1).
     :raises Misconfigured: when nothing is asked for, or fairlearn is missing.
@@ -62,6 +64,7 @@ class Fairness:
     ratios: Mapping[str, float] = field(default_factory=dict)
     differences: Mapping[str, float] = field(default_factory=dict)
     intersections: bool = True
+    shown: Sequence[str] = ()
     min_rows: int = 50
     min_share: float = 0.02
     max_groups: int = 50
@@ -84,7 +87,7 @@ class Fairness:
         confidence = correct(self.confidence, len(asked) * number)
         found: list[Finding] = []
         for columns in asked:
-            people = _People.of(exam, columns, self.max_groups)
+            people = _People.of(exam, columns, self.max_groups, self.shown)
             found += [
                 finding
                 for metric in metrics
@@ -125,7 +128,12 @@ class Fairness:
             "lowest": people.names[lowest],
             "highest": people.names[highest],
             "groups": [
-                {"group": people.names[place], "value": one.value, "interval": one.ends}
+                {
+                    "group": people.names[place],
+                    "rows": int(np.count_nonzero(people.codes == place)),
+                    "value": one.value,
+                    "interval": one.ends,
+                }
                 for place, one in measured.items()
             ],
         }
@@ -141,13 +149,13 @@ class Fairness:
         return Finding(check, subject, Outcome.UNKNOWN, limit=limit, reason=why)
 
 
-def four_fifths(columns: Sequence[str], *, min_rows: int = 50) -> Fairness:
+def four_fifths(columns: Sequence[str], *, min_rows: int = 50, shown: Sequence[str] = ()) -> Fairness:
     """Ask for the four-fifths rule: the lowest group's selection rate is at least 0.8 of the highest one's.
 
     Groups of less than 2 % of the rows are left out. Source: Uniform Guidelines on Employee Selection Procedures,
     29 CFR 1607.4 D and 1607.15 A (2).
     """
-    return Fairness(columns, ratios={"selection_rate": 0.8}, min_share=0.02, min_rows=min_rows)
+    return Fairness(columns, ratios={"selection_rate": 0.8}, min_share=0.02, min_rows=min_rows, shown=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +168,7 @@ class _People:
     why: str = ""
 
     @classmethod
-    def of(cls, exam: Exam, columns: tuple[str, ...], most: int) -> _People:
+    def of(cls, exam: Exam, columns: tuple[str, ...], most: int, shown: Sequence[str]) -> _People:
         name, nobody = " x ".join(map(str, columns)), np.zeros(0, dtype=np.intp)
         absent = [column for column in columns if column not in exam.frame.columns]
         if absent:
@@ -171,9 +179,17 @@ class _People:
         wide = [column for column in columns if many[column] > most]
         if wide:
             return cls(name, nobody, [], f"{wide[0]} has {many[wide[0]]} groups, at most {most} can be judged")
+        texts = [text if column in shown else _numbered(text) for column, text in zip(columns, texts, strict=True)]
         words = texts[0] if len(texts) == 1 else texts[0].str.cat(texts[1:], sep=" x ")
         names, codes = np.unique(words.to_numpy(dtype=str), return_inverse=True)
         return cls(name, codes, names.tolist())
+
+
+def _numbered(texts: pd.Series) -> pd.Series:
+    """Give each value a number in its place, that of the most rows the first; what is missing keeps its name."""
+    there = texts[texts != MISSING].value_counts(sort=False).sort_index().sort_values(ascending=False, kind="stable")
+    numbers = {text: f"group {number}" for number, text in enumerate(there.index, 1)}
+    return texts.map(numbers | {MISSING: MISSING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.exam import Exam
 from xops.checks.battery.metric import Metric, NamedMetric, named_metric
-from xops.core.errors import bounded
+from xops.core.errors import FOREIGN, bounded
 from xops.core.model.intervals import (
     Interval,
     OfSums,
@@ -227,12 +227,12 @@ def _by_rows(pair: _Pair, exam: Exam, units: Units, confidence: float) -> Measur
     def resampled(places: NDArray[np.intp]) -> NDArray[np.float64]:
         try:
             return values(places)
-        except Exception:  # noqa: BLE001 - a resample of one class has no such metric; of all rows it is said below
+        except FOREIGN:  # a resample of one class has no such metric; of all rows it is said below
             return np.full(2 * len(answers) - 1, np.nan)
 
     try:
         values(np.arange(exam.rows))
-    except Exception as error:  # noqa: BLE001 - whatever a metric raises, it was not measured
+    except FOREIGN as error:  # whatever a metric raises, it was not measured
         broken = f"the metric raised {bounded(repr(error), 200)}"
         return Measured(broken, metric.sign > 0, broken)
     return pair.measured(intervals_of_rows(resampled, units, confidence=confidence))

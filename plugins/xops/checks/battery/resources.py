@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from xops.checks.battery import resources_child
-from xops.checks.battery.answers import BadAnswer, Unmeasured
-from xops.checks.battery.process_tree import beneath, end, held
-from xops.core.errors import Misconfigured, bounded
+from xops.checks.battery.answers import BadAnswer, NoAnswer, Unmeasured
+from xops.checks.battery.process_tree import MEGABYTE, end, held_beneath, limit_of
+from xops.core.errors import FOREIGN, Misconfigured, bounded
 from xops.core.model.intervals import Interval, interval_from
 from xops.core.verdict import Finding, Outcome
 
@@ -39,8 +39,6 @@ _UNITS = {
     "size_megabytes": "MB",
 }
 STOPPED = "stopped"  # of a finding's detail: by model, why it is not to be asked in this process
-_MEGABYTE = 1_000_000
-_HEADROOM = 256 * _MEGABYTE  # stacks of threads and the allocator's own, beyond which a model is stopped
 _SINGLES = 5
 _LOOK = 0.1  # seconds between two looks at what a process has started
 _LEAST = 1e-9  # seconds and megabytes, below which nothing is told apart
@@ -53,9 +51,10 @@ class Resources:
     Each model is pickled and loaded in a process of its own; both take turns, round by round, so a machine that is busy
     is busy for both. Measured are ``row_seconds`` and ``batch_seconds`` (the mean of rounds on the scale of logarithms,
     with Student's interval), ``rows_per_second`` of the batch, ``load_seconds`` with the import of libraries,
-    ``peak_megabytes`` of resident memory beyond that of the rows and without mapped files, and ``size_megabytes`` of its
-    files as they are stored (of its pickle where it was handed over as an object). A model that takes more memory or time than allowed is
-    killed with the processes that it started, whose memory counts as its own, and fails; memory is bounded on Linux.
+    ``peak_megabytes`` of resident memory beyond that of the rows and without mapped files, and ``size_megabytes`` of
+    its files as they are stored (of its pickle where it was handed over as an object). A model that takes more memory
+    or time than allowed is killed with the processes that it started, whose memory counts as its own, and fails; memory
+    is bounded on Linux. One that cannot be pickled is unknown, and no other check asks it: nothing would end it here.
 
     :param limits: by what is measured the largest value allowed, inclusive; of ``rows_per_second`` the least.
     :param ratios: the same as a multiple of the champion's.
@@ -107,6 +106,8 @@ class Resources:
 
     @contextmanager
     def _child(self, exam: Exam, contender: Contender | None) -> Iterator[_Child]:
+        import cloudpickle
+
         if contender is None:
             yield _Child("", None, 0, Unmeasured("there is no champion"))
             return
@@ -122,14 +123,14 @@ class Resources:
             places = np.arange(self.batch_rows) % exam.rows
             rows = exam.frame[list(contender.columns)].iloc[places].reset_index(drop=True)
             try:
-                (folder / "model.pickle").write_bytes(pickle.dumps(contender.model))
-            except Exception as error:  # noqa: BLE001 - whatever a foreign model raises, it cannot be handed over
-                why = f"{name} cannot be pickled for a process of its own: {bounded(repr(error), 200)}"
-                yield _Child(name, None, 0, Unmeasured(why))
+                (folder / "model.pickle").write_bytes(cloudpickle.dumps(contender.model))
+            except FOREIGN as error:  # whatever a foreign model raises, it cannot be handed over
+                why = f"cannot be pickled for a process of its own: {bounded(repr(error), 200)}"
+                yield _Child(name, None, 0, Unhanded(name, why))
                 return
             (folder / "rows.pickle").write_bytes(pickle.dumps(rows))
             (folder / "path.json").write_text(json.dumps(sys.path))
-            allowed = int(self.allowed_megabytes * _MEGABYTE) + _HEADROOM
+            allowed = limit_of(self.allowed_megabytes)
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a file of this package
                 [sys.executable, resources_child.__file__, str(folder), str(allowed)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -185,8 +186,15 @@ class Stopped(BadAnswer):
     """A model ended its process, or took more time or memory than it may: here it would end this one."""
 
 
+class Unhanded(NoAnswer):
+    """A model cannot be given to a process of its own: here nothing would end it when it takes too much or hangs."""
+
+
 def _stopped(why: Unmeasured) -> dict[str, Any] | None:
-    return {STOPPED: {why.name: str(why).removeprefix(f"{why.name} ")}} if isinstance(why, Stopped) else None
+    if not isinstance(why, Stopped | Unhanded):
+        return None
+    said = str(why).removeprefix(f"{why.name} ")
+    return {STOPPED: {why.name: f"in a process of its own it {said}" if isinstance(why, Stopped) else f"it {said}"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,17 +254,17 @@ class _Child:
                 "rows_per_second": [rows / max(one, _LEAST) for one in measured["batch_seconds"]],
                 "load_seconds": [self.loaded["load_seconds"]],
                 "peak_megabytes": [self._peak()],
-                "size_megabytes": [self.size / _MEGABYTE],
+                "size_megabytes": [self.size / MEGABYTE],
             }
         )
 
     def _peak(self) -> float:
-        return float(self.loaded["peak_bytes"] + self.beneath) / _MEGABYTE
+        return float(self.loaded["peak_bytes"] + self.beneath) / MEGABYTE
 
     def _grown(self) -> bool:
         """Tell whether what it started holds too much; each process by itself is limited where it runs."""
-        self.beneath = max(self.beneath, sum(map(held, beneath(self.process.pid))))
-        return self.beneath > self.allowed * _MEGABYTE + _HEADROOM
+        self.beneath = max(self.beneath, held_beneath(self.process.pid))
+        return self.beneath > limit_of(self.allowed)
 
     def _answer(self, timeout: float) -> dict[str, Any]:
         """Read one line; without one, kill the process and keep the reason."""

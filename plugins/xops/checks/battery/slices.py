@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from xops.checks.battery.measure import query_losses
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_limit
-from xops.core.model.slices import Cut, Slice, cut, halves, mean_loss, slices_of, worst_slices
+from xops.core.model.slices import MISSING, RARE, Cut, Slice, cut, halves, mean_loss, slices_of, worst_slices
 from xops.core.verdict import Finding, Outcome, worst
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Slices:
     :param min_rows: the rows that a slice has to have.
     :param bins: into how many slices of as many rows each a column of numbers is cut.
     :param found: how many slices are tested at most.
+    :param shown: of the exam's sensitive columns those whose values may be told; slices of others are told by number.
     :param confidence: of all intervals of a kind together, in (0, 1).
     :raises Misconfigured: when an argument is out of its range.
     """
@@ -59,6 +60,7 @@ class Slices:
     min_rows: int = 50
     bins: int = 4
     found: int = 5
+    shown: Sequence[str] = ()
     confidence: float = 0.95
     name: ClassVar[str] = "slices"
 
@@ -155,7 +157,9 @@ class Slices:
     def _cut(self, exam: Exam, column: str, least: float) -> Cut | None:
         if column not in exam.frame.columns:
             return None
-        return cut(column, _array(exam.frame[column]), bins=self.bins, least=least)
+        found = cut(column, _array(exam.frame[column]), bins=self.bins, least=least)
+        hidden = column in exam.sensitive and column not in self.shown
+        return replace(found, names=_numbered(found)) if hidden else found
 
     def _judged(self, one: Slice, found: Interval, rows: int) -> Finding:
         return judge_limit(self.name, one.name, found, self.max_worse, least=False, rows=rows)
@@ -171,6 +175,12 @@ class Slices:
         return Finding(
             self.name, one.name, outcome, found.value, self.max_worse, size=rows, reason=reason, interval=found.ends
         )
+
+
+def _numbered(one: Cut) -> tuple[str, ...]:
+    """Name slices by their number instead of by what they have in common, but for missing and rare values."""
+    told = {f"{one.column} {name}" for name in (MISSING, RARE)}
+    return tuple(name if name in told else f"{one.column} group {at}" for at, name in enumerate(one.names, 1))
 
 
 def _array(column: Any) -> NDArray[Any]:

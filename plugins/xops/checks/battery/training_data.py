@@ -24,7 +24,9 @@ class TrainingData:
 
     Read from the exam's facts, where :func:`known_of` puts it. Whatever is not there is unknown.
 
-    :param max_age: how old the newest test of one of its batches may be, inclusive; not judged when None.
+    :param max_age: how old the data may be, inclusive; not judged when None.
+    :param time: the column that says when a row was: its newest value learned from tells how old the data are, in UTC
+        where it names no zone. When None, the arrival of the newest batch tells it.
     :param min_rows: the least number of rows learned from, inclusive.
     :param tags: by feature its tags of consent and personal data, none for one without; not judged when empty.
     :param refused: tags that a feature may not have for this purpose. A feature that ``tags`` does not name is unknown.
@@ -32,6 +34,7 @@ class TrainingData:
     """
 
     max_age: timedelta | None = None
+    time: str | None = None
     min_rows: int = 1
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     refused: Sequence[str] = ()
@@ -47,7 +50,8 @@ class TrainingData:
         subject = str(known["dataset"]) if known else exam.candidate.name
         found = [_tests(subject, known), self._size(subject, known)]
         if self.max_age is not None:
-            found.append(_age(subject, known, self.max_age))
+            newest, why = _arrived(known) if self.time is None else _newest(exam, self.time)
+            found.append(_age(subject, newest, why, self.max_age))
         if self.refused:
             found += [self._tags(feature) for feature in exam.candidate.columns]
         return found
@@ -70,12 +74,15 @@ class TrainingData:
         return Finding("allowed_tags", feature, outcome, list(self.tags[feature]), list(self.refused), reason=why)
 
 
-def known_of(dataset: str, rows: int, batches: Mapping[str, Evidence | None]) -> dict[str, Any]:
+def known_of(
+    dataset: str, rows: int, batches: Mapping[str, Evidence | None], *, arrived: Sequence[datetime | None] = ()
+) -> dict[str, Any]:
     """Give what the evidence says of training data, as the exam's facts hold it.
 
     :param dataset: the version's name.
     :param rows: how many rows were learned from.
     :param batches: by batch learned from the newest evidence of its data tests, None where there is none.
+    :param arrived: when each batch was staged, None where that is forgotten.
     """
     tested = {batch: evidence for batch, evidence in batches.items() if evidence is not None}
     outcomes = {batch: evidence.verdict.outcome for batch, evidence in tested.items()}
@@ -88,7 +95,7 @@ def known_of(dataset: str, rows: int, batches: Mapping[str, Evidence | None]) ->
         "tests": str(worst(outcomes.values())),
         "refused": dict(list(refused.items())[:_QUOTED]),
         "untested": untested[:_QUOTED],
-        "newest_test": max((evidence.recorded_at for evidence in tested.values()), default=None),
+        "arrived": max((moment.isoformat() for moment in arrived if moment is not None), default=None),
     }
 
 
@@ -105,14 +112,38 @@ def _tests(subject: str, known: Mapping[str, Any] | None) -> Finding:
     return Finding("data_tests", subject, outcome, size=known["rows"], reason=why)
 
 
-def _age(subject: str, known: Mapping[str, Any] | None, most: timedelta) -> Finding:
+def _age(subject: str, newest: datetime | None, why: str, most: timedelta) -> Finding:
     limit = most.total_seconds()
-    if not known or known["newest_test"] is None:
-        return _nothing("training_data_age", subject, limit)
-    age = (datetime.now(UTC) - datetime.fromisoformat(known["newest_test"]).astimezone(UTC)).total_seconds()
+    if newest is None:
+        return Finding("training_data_age", subject, Outcome.UNKNOWN, limit=limit, reason=why)
+    age = (datetime.now(UTC) - newest).total_seconds()
     outcome = Outcome.PASS if age <= limit else Outcome.FAIL
-    why = f"its newest batch was tested {timedelta(seconds=round(age))} ago; at most {most} wanted"
+    why = f"{why} {timedelta(seconds=round(age))} ago; at most {most} wanted"
     return Finding("training_data_age", subject, outcome, age, limit, "s", reason=why)
+
+
+def _arrived(known: Mapping[str, Any] | None) -> tuple[datetime | None, str]:
+    """Give when the newest batch arrived, and how to say so; or None, and why."""
+    if not known or known["arrived"] is None:
+        return None, "it is not known when its batches arrived"
+    return datetime.fromisoformat(known["arrived"]), "its newest batch arrived"
+
+
+def _newest(exam: Exam, column: str) -> tuple[datetime | None, str]:
+    """Give the newest time of the rows learned from, and how to say so; or None, and why."""
+    import pandas as pd
+
+    if exam.candidate.learned is None:
+        return None, "the rows that it learned from are not at hand"
+    frame = exam.candidate.learned.frame
+    if column not in frame.columns:
+        return None, f"the rows lack the column {column}"
+    if not pd.api.types.is_datetime64_any_dtype(frame[column]):
+        return None, f"a column of times was wanted, {column} is of the type {frame[column].dtype}"
+    if frame[column].isna().all():
+        return None, f"no row has a {column}"
+    newest: datetime = pd.to_datetime(frame[column].max(), utc=True).to_pydatetime()
+    return newest, f"the newest {column} that it learned from was"
 
 
 def _nothing(check: str, subject: str, limit: float | None) -> Finding:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import FOREIGN, Misconfigured, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,7 +155,7 @@ def load_torch(name: str, path: Path, said: dict[str, Any], packages: Sequence[s
     try:
         module = kind(**arguments)
         load_model(module, str(path))
-    except Exception as error:
+    except FOREIGN as error:
         raise Misconfigured(
             f"{name}: its weights are not of {build}({bounded(arguments, 200)}): {bounded(error)}"
         ) from error
@@ -201,7 +201,7 @@ def _class_of(name: str, build: str, packages: Sequence[str]) -> Any:
 
     try:
         kind = getattr(importlib.import_module(where), attribute)
-    except Exception as error:
+    except FOREIGN as error:
         raise Misconfigured(f"{wanted}, which cannot be imported: {bounded(repr(error))}") from error
     if not isinstance(kind, type) or not issubclass(kind, torch.nn.Module) or kind.__module__ != where:
         raise Misconfigured(f"{wanted}, which is something else or from elsewhere")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from xops.core.errors import Misconfigured, bounded
+from xops.core.errors import FOREIGN, Misconfigured, bounded
 from xops.core.evidence import digest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def function_of(train: str | Callable[..., Any]) -> tuple[str, Callable[..., Any
         name, (module, _, attribute) = train, train.rpartition(".")
         try:
             function = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except FOREIGN as error:
             raise Misconfigured(f"training function {train}: it cannot be imported: {bounded(repr(error))}") from error
     else:
         name, function = getattr(train, "__qualname__", repr(train)), train
@@ -96,7 +96,7 @@ def call(name: str, function: Callable[..., Any], frame: pd.DataFrame, params: d
         answer = function(frame, copy.deepcopy(params))
     except OSError:
         raise
-    except Exception as error:
+    except FOREIGN as error:
         raise Misconfigured(f"training function {name} raised {bounded(repr(error))}") from error
     fitted, extra = answer, {}
     if isinstance(answer, tuple):
@@ -131,7 +131,7 @@ def refuse_unusable(name: str, fitted: Any, example: pd.DataFrame) -> None:
         raise Misconfigured(f"{name} gave {type(fitted).__name__}; a fitted model with predict was wanted")
     try:
         answered = answers(fitted, example)
-    except Exception as error:
+    except FOREIGN as error:
         raise Misconfigured(f"{name}: its model cannot answer {len(example)} rows: {bounded(repr(error))}") from error
     if answered.shape[:1] != (len(example),):
         raise Misconfigured(f"{name}: its model gave shape {answered.shape} for {len(example)} rows")
