@@ -6,9 +6,8 @@ import contextlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.checks.profile_metrics import harmless
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xops.core.drift.separation import MIN_ROWS, Separation
 from xops.core.errors import bounded
+from xops.core.numerics import np
 from xops.core.profile.value_hash import hash_numbers
 
 if TYPE_CHECKING:

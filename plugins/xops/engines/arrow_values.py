@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xops.core.errors import bounded
+from xops.core.numerics import np
 from xops.core.profile.value_hash import Hashes, hash_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 Array: TypeAlias = "pa.Array"
-Texts: TypeAlias = Callable[[NDArray[np.intp]], list[str]]
+Texts: TypeAlias = "Callable[[NDArray[np.intp]], list[str]]"
 
 _NAMES = {
     "int8": "TINYINT",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from xops.core.numerics import np
 from xops.core.profile import distinct
 from xops.core.profile.profiles import ColumnProfile
 from xops.core.profile.spec import BINS, CELLS, NEAR, OTHERS, ColumnSpec, Kind, cells_of
 from xops.core.profile.value_hash import Hashes, hash_numbers, hash_strings
 from xops.engines import arrow_values
 from xops.engines.arrow_values import Array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK = 16_384  # numbers that are counted at once: few enough to stay in the processor's cache
 _TOP_OF_BATCH = 4096

@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xops.core.errors import Misconfigured, bounded
+from xops.core.numerics import np
 from xops.core.profile.profiles import Profile
 from xops.core.profile.spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
 from xops.engines.arrow_values import numbers, sql_type
@@ -21,6 +19,8 @@ from xops.engines.scan import Scanned
 from xops.engines.sources import ParquetFiles, Rows, Source, reading, source_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xops.engines.counting import ColumnCounter
 
 MEMORY = "384MB"

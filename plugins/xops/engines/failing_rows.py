@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from xops.core.numerics import np
 from xops.core.suite.compiler import compile_expectation
 from xops.core.suite.plan import columns_of
 from xops.engines.duckdb_query import Unanswered, connected

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.core.anomaly.judge import judge_anomalies
-from xops.core.anomaly.surprise import LEARNING
 from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured
 from xops.operators.base import CheckOperator, Judged
@@ -56,6 +54,8 @@ class AnomalyCheckOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:  # noqa: ARG002 - the interface
         """Measure the batch, find the figures of those before it, compare."""
+        from xops.core.anomaly.judge import judge_anomalies
+        from xops.core.anomaly.surprise import LEARNING
         from xops.hooks.datasets.batch_history import BatchHistory
         from xops.hooks.datasets.store import store_of
 

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.sdk import TriggerRule
 
-from xops.core.contract.schema_changes import CARRIED_OUT, refused
 from xops.core.dataset.versions import DataVersion
 from xops.core.dataset.writes import BATCH, Write
 from xops.core.errors import Misconfigured, Refused, bounded
 from xops.core.evidence import slug
 from xops.core.gate import admit
 from xops.core.strict_json import dumps
-from xops.core.suite.compiler import untested
-from xops.core.suite.results import judge_expectations
 from xops.operators.base import CheckOperator, Judged, XopsOperator, announce, origin_of, quality, verdicts_of
 from xops.operators.quarantine import set_rows_aside
 
@@ -135,6 +132,7 @@ class StageDataOperator(XopsOperator):
     def _refuse_changes(self, contract: Contract, schema: pa.Schema, store: DatasetStore) -> None:
         """Refuse a batch that would change the dataset's columns in a way that the contract does not allow."""
         from xops.checks.contract_file import columns_of_schema
+        from xops.core.contract.schema_changes import CARRIED_OUT, refused
 
         published = store.published(self.table)
         if published is None:
@@ -211,6 +209,8 @@ class DataTestOperator(CheckOperator):
 
     def _judge_version(self, store: EvidenceStore) -> Judged:
         from xops.checks.expectation_suite import read_suite, validate, validate_and_profile
+        from xops.core.suite.compiler import untested
+        from xops.core.suite.results import judge_expectations
         from xops.engines.duckdb_scan import DuckdbScan, profiler
         from xops.hooks.datasets.store import store_of
         from xops.hooks.store.profiles import ProfileStore

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from xops.core.drift.judge import DriftRules, compare
-from xops.core.drift.separation import separated, sort_of
 from xops.core.errors import Misconfigured
-from xops.core.model.judges import judge_drift
 from xops.core.verdict import Outcome
 from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, origin_of, published_or_refuse
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from xops.core.drift.judge import Drift
+    from xops.core.drift.judge import Drift, DriftRules
     from xops.core.drift.separation import Separation
     from xops.core.profile.profiles import Profile
     from xops.core.verdict import Verdict
@@ -98,6 +95,9 @@ class DriftCheckOperator(CheckOperator):
 
     def judge(self, context: Context, store: EvidenceStore) -> Judged:
         """Profile both sides, or find their profiles; measure, judge, and draw what does not pass."""
+        from xops.core.drift.judge import DriftRules, compare
+        from xops.core.drift.separation import separated
+        from xops.core.model.judges import judge_drift
         from xops.hooks.drift_sides import side_of
         from xops.hooks.iceberg.tables import IcebergHook
         from xops.hooks.store.profiles import ProfileStore
@@ -150,6 +150,8 @@ class DriftCheckOperator(CheckOperator):
         columns: Sequence[str],
     ) -> dict[str, tuple[str, Separation | str]]:
         """Have classifiers tell the texts and embeddings of the two sides apart; of other columns no row is read."""
+        from xops.core.drift.separation import sort_of
+
         told: dict[str, tuple[str, Separation | str]] = {}
         for name in columns:
             old, new = reference[1].column(name), current[1].column(name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.core.model.judges import judge_candidate
-from xops.core.page.report import report_of
 from xops.operators.base import Judged
 from xops.operators.exam import ExamOperator
 
@@ -75,6 +73,8 @@ class EvaluateModelOperator(ExamOperator):
         return _with_report(judge(exam, self.checks, facts={}), candidate)
 
     def _by_area(self) -> Judged:
+        from xops.core.model.judges import judge_candidate
+
         candidate, champion, facts = self.contenders()
         record, (frame, _) = candidate.record, self.window(candidate, champion)
         verdict = judge_candidate(
@@ -126,4 +126,6 @@ class CheckModelOperator(ExamOperator):
 
 
 def _with_report(verdict: Verdict, candidate: Trained) -> Judged:
+    from xops.core.page.report import report_of
+
     return Judged(verdict, candidate.model, candidate.version, report_of(verdict))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from xops.core.errors import Misconfigured
-from xops.core.model.judges import judge_performance
 from xops.operators.base import CheckOperator, GateName, Judged, champion_or_skip, published_or_refuse
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ class PerformanceCheckOperator(CheckOperator):
         """Join scores and labels of the batch and measure."""
         import numpy as np
 
+        from xops.core.model.judges import judge_performance
         from xops.hooks.iceberg.tables import IcebergHook
 
         lake = IcebergHook(self.iceberg_conn_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xops.core.profile.merging import figures
 from xops.core.strict_json import plain
 from xops.operators.base import XopsOperator, champion_or_skip
 
@@ -51,6 +50,7 @@ class ProfileOperator(XopsOperator):
 
     def act(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Profile what is not profiled yet."""
+        from xops.core.profile.merging import figures
         from xops.hooks.drift_sides import side_of, trained_on
         from xops.hooks.iceberg.tables import IcebergHook
         from xops.hooks.models.champions import training_record

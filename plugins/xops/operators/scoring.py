@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from xops.core.model.judges import judge_scores
 from xops.core.verdict import Verdict
 from xops.hooks import traced
 from xops.operators.base import CheckOperator, Judged, announce, origin_of, published_or_refuse
@@ -92,6 +91,8 @@ class ScoreBatchOperator(CheckOperator):
 
     def _score(self, lake: IcebergHook, champion: Trained, batch: str) -> Judged:
         import pyarrow as pa
+
+        from xops.core.model.judges import judge_scores
 
         features = published_or_refuse(lake, self.features)
         rows = lake.rows(features, columns=[self.on, *champion.record.columns], batches=[batch])

@@ -7,10 +7,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from xops.checks.battery.contender import Contender
 from xops.core.errors import FOREIGN, bounded
+from xops.core.numerics import np
 from xops.core.verdict import Outcome
 
 if TYPE_CHECKING:

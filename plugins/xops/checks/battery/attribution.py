@@ -14,14 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.checks.battery import attribution_child
 from xops.checks.battery.answers import Unmeasured
 from xops.checks.battery.disturbances import SEED
 from xops.checks.battery.process_tree import end, held_beneath
 from xops.checks.battery.resources import line_of
 from xops.core.errors import FOREIGN, Misconfigured, bounded
+from xops.core.numerics import np
 from xops.core.strict_json import plain
 
 if TYPE_CHECKING:

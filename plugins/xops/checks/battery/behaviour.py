@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
 from xops.checks.battery.answers import Kind, Unmeasured
 from xops.checks.battery.cases import Case, read_cases
 from xops.checks.battery.disturbances import SEED, numbers, plausible, values_of, with_columns, with_values
 from xops.core.errors import Misconfigured
 from xops.core.model.fairness import rate
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.errors import Misconfigured, bounded
+from xops.core.numerics import np
 from xops.core.strict_json import dumps
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-_HOLDS_OTHERS = (list, tuple, set, frozenset, Mapping, np.ndarray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +73,14 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64
         {column: object for column in read.columns if column not in numbers}
     )
     for column in read.columns.difference(numbers, sort=False):
-        if read[column].map(lambda value: isinstance(value, _HOLDS_OTHERS)).any():
-            read[column] = read[column].map(lambda value: _text(value) if isinstance(value, _HOLDS_OTHERS) else value)
+        if read[column].map(_holds_others).any():
+            read[column] = read[column].map(lambda value: _text(value) if _holds_others(value) else value)
     hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(read, index=False).to_numpy(dtype=np.uint64)
     return hashes
+
+
+def _holds_others(value: Any) -> bool:
+    return isinstance(value, (list, tuple, set, frozenset, Mapping, np.ndarray))
 
 
 def _text(value: Any) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.checks.battery.answers import Kind, Unmeasured
 from xops.core.model.intervals import Units
+from xops.core.numerics import np
 from xops.core.page.model_curves import confusion, gains_by_place, rates, residuals
 
 if TYPE_CHECKING:

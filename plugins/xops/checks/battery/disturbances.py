@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.checks.battery.answers import Answers, Kind, Unmeasured, floats, places_in
 from xops.checks.battery.contender import Contender, row_hashes
 from xops.core.errors import Misconfigured, Refused
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.attribution import Attribution, attribution
 from xops.checks.battery.disturbances import SEED, with_columns
@@ -17,6 +15,7 @@ from xops.checks.battery.process_tree import limit_of
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, Units, correct
 from xops.core.model.slices import Slice, mean_loss
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

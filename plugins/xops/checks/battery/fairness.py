@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from xops.checks.battery.answers import Kind
 from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured
 from xops.core.model.fairness import difference, rate, ratio
 from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
 from xops.core.model.limits import judge_limit
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

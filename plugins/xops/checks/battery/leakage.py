@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from xops.checks.battery.answers import Kind, Unmeasured
 from xops.checks.battery.disturbances import SEED, numbers, values_of, with_columns
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
 from xops.core.model.limits import judge_limit
 from xops.core.model.ranking import auc_interval
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

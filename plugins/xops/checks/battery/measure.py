@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.exam import Exam
 from xops.checks.battery.metric import Metric, NamedMetric, named_metric
@@ -23,6 +21,7 @@ from xops.core.model.intervals import (
 )
 from xops.core.model.metrics import additive, ndcg
 from xops.core.model.ranking import auc_difference, auc_interval
+from xops.core.numerics import np
 from xops.core.verdict import Outcome
 
 if TYPE_CHECKING:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from xops.checks.battery.answers import Kind
 from xops.checks.battery.exam import Exam
 from xops.core.errors import Misconfigured, bounded
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

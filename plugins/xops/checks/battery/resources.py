@@ -17,13 +17,12 @@ from math import exp, inf, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from xops.checks.battery import resources_child
 from xops.checks.battery.answers import BadAnswer, NoAnswer, Unmeasured
 from xops.checks.battery.process_tree import MEGABYTE, end, held_beneath, limit_of
 from xops.core.errors import FOREIGN, Misconfigured, bounded
 from xops.core.model.intervals import Interval, interval_from
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from xops.checks.battery.answers import BadAnswer, Kind, Unmeasured
 from xops.checks.battery.disturbances import (
     DISTURBANCES,
@@ -27,6 +25,7 @@ from xops.core.model.fairness import rate
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_limit
 from xops.core.model.slices import Slice, mean_loss
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome
 
 if TYPE_CHECKING:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
 from xops.checks.battery.answers import Kind
 from xops.checks.battery.measure import query_losses
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
 from xops.core.model.limits import judge_limit
 from xops.core.model.slices import MISSING, RARE, Cut, Slice, cut, halves, mean_loss, slices_of, worst_slices
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome, worst
 
 if TYPE_CHECKING:

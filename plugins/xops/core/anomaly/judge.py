@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from xops.core.anomaly.measurements import ColumnFigures, Measurements
 from xops.core.anomaly.surprise import ADAPTS, LEARNING, Expected, Floats, expect, limit
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome, Verdict
 
 ALARMS_PER_BATCH = 1 / 60  # false ones, at most; at one batch a day one in two months
@@ -49,17 +49,21 @@ def _log(value: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(value, 0.5)), float)
 
 
+def _exp(value: Floats) -> Floats:
+    return np.asarray(np.exp(value), float)
+
+
 def _same(value: Floats) -> Floats:
     return value
 
 
 _SCALES: Mapping[str, Scale] = {
-    "volume": Scale(_log, np.exp, ratio=1.25),
-    "lag": Scale(_log, np.exp, ratio=1.5, by=0.5, only_above=True),
+    "volume": Scale(_log, _exp, ratio=1.25),
+    "lag": Scale(_log, _exp, ratio=1.5, by=0.5, only_above=True),
     "null_share": Scale(_angle, _share, by=_COMMON),
-    "distinct": Scale(_log, np.exp, ratio=1.25, by=5),
-    "mean": Scale(_same, _same, by=0.25, least=-np.inf),
-    "quantile": Scale(_same, _same, by=0.25, least=-np.inf),
+    "distinct": Scale(_log, _exp, ratio=1.25, by=5),
+    "mean": Scale(_same, _same, by=0.25, least=-math.inf),
+    "quantile": Scale(_same, _same, by=0.25, least=-math.inf),
     "category_share": Scale(_angle, _share, by=_COMMON),
     "new_categories": Scale(_angle, _share, by=_COMMON, only_above=True),
 }

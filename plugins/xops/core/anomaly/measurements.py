@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from xops.core.evidence import digest
+from xops.core.numerics import np
 from xops.core.profile.profiles import ColumnProfile, Profile
 from xops.core.profile.spec import Kind
 

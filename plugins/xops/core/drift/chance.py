@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xops.core.drift.distances import binned, chi_square, kolmogorov_smirnov
 from xops.core.drift.tails import binomial_tail, chi_square_tail, kolmogorov_tail
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

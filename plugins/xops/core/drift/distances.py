@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from xops.core.drift.transport import area
+from xops.core.numerics import np
 from xops.core.profile.profiles import ColumnProfile
 from xops.core.profile.spec import BINS, Grid, Kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _COARSE = 64  # bins of the grid that make one where few bins are wanted: 32 of them
 _FEW = 5  # different values up to which Evidently takes a number for a category
 _APART = ("jensenshannon", "total_variation")  # which are less where categories share a bucket
 _LEAST_STD = 0.001  # below it Evidently divides by it
 
-Shares = NDArray[np.float64]
+Shares: TypeAlias = "NDArray[np.float64]"
 
 
 def wasserstein(reference: ColumnProfile, current: ColumnProfile) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from xops.core.numerics import np
 from xops.core.profile.profiles import ColumnProfile
 from xops.core.strict_json import plain
 

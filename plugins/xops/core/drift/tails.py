@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from xops.core.numerics import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _EPSILON = 1e-15
 _TINY = 1e-300

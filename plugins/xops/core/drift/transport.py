@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from xops.core.numerics import np
 from xops.core.profile.profiles import ColumnProfile
 from xops.core.profile.spec import BINS, CELLS, NEAR, Grid, cell_edges
 
-Reals = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Reals: TypeAlias = "NDArray[np.float64]"
 _SAME = 1e-9  # of a cell between two means that are of one value
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.model.intervals import Interval, Units
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.model.intervals import Interval, Units, wilson
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

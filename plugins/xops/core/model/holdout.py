@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.errors import Misconfigured
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

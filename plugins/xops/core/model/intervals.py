@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from math import ceil, inf, isfinite, log, sqrt
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.errors import Misconfigured
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.errors import Misconfigured
 from xops.core.model.ranking import auc, auc_difference
+from xops.core.numerics import np
 from xops.core.verdict import Finding, Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, rule_of_three
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.model.intervals import Interval, Units, interval_from
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

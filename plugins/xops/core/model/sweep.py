@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-
 from xops.core.errors import Misconfigured, bounded
 from xops.core.model.training import TrainingRecord
+from xops.core.numerics import np
 from xops.core.strict_json import plain
 from xops.core.verdict import Finding, Outcome, Verdict
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xops.core.model.metrics import ndcg
+from xops.core.numerics import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

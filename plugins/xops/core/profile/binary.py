@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
+from xops.core.numerics import np
 from xops.core.profile.profiles import COUNTS, MOMENTS, SUMS, WHOLE, ColumnProfile, Profile
 from xops.core.profile.spec import ProfileSpec
 from xops.core.strict_json import dumps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ENDS = ("low", "high")
 _SUM = 4  # bytes

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from xops.core.numerics import np
 from xops.core.profile.value_hash import Hashes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BITS = 8192
 EVERY = (64, 4096)

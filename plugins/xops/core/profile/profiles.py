@@ -7,19 +7,20 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xops.core.errors import Misconfigured
 from xops.core.evidence import digest
+from xops.core.numerics import np
 from xops.core.profile import distinct
 from xops.core.profile.spec import BINS, ColumnSpec, Kind, ProfileSpec
 from xops.core.strict_json import plain
 
-Counts = NDArray[np.int64]
-Sums = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Counts: TypeAlias = "NDArray[np.int64]"
+Sums: TypeAlias = "NDArray[np.float64]"
 COUNTS = ("counts", "at_edges", "near")
 SUMS = ("sums", "near_sums")
 WHOLE = ("rows", "nulls", "nan", "above_all", "below_all")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
+import struct
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
+from xops.core.numerics import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PROFILER = "4"  # counts of two versions never add up
 BINS = 2048
@@ -24,9 +28,9 @@ _FINE = 32  # cells for each doubling of the distance from the centre
 CELLS = 1 + _FINE * _OCTAVES  # on a side, with the innermost
 OTHERS = 256  # buckets, by hash, for the categories that have no count of their own
 _CELL_BITS = 47  # of a double's 52 that are beyond the first five after the leading one, which tell ``_FINE`` apart
-_INNERMOST = int(np.float64(NEAR * 2.0**-_OCTAVES).view(np.int64) >> _CELL_BITS) - 1
+_INNERMOST = (struct.unpack("q", struct.pack("d", NEAR * 2.0**-_OCTAVES))[0] >> _CELL_BITS) - 1
 _NAMES = 256
-_FAR = float(np.finfo(np.float64).max) / 4
+_FAR = sys.float_info.max / 4
 _LEAST_STEP = 1e-290  # of which a double still holds the inverse
 _NAMES_BYTES = 24_000  # so that a column stays below 64 KiB
 
@@ -67,6 +71,7 @@ def comparable(first: str, second: str) -> bool:
     return kinds <= numbers or (len(kinds) == 1 and ("ZONE" in first) == ("ZONE" in second)) or first == second
 
 
+@lru_cache(1024)
 def kind_of(type_name: str) -> Kind:
     """Give the kind of a column from its SQL type, as DuckDB names types."""
     return next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, type_name, re.DOTALL)), Kind.OTHER)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from xops.core.numerics import np
 
-Hashes = NDArray[np.uint64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Hashes: TypeAlias = "NDArray[np.uint64]"
 
 _BASE = 0x9E37_79B9_7F4A_7C15
 _LONG = 65_536  # bytes from which on a text has a hash of another kind

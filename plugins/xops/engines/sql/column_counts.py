@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from xops.core.numerics import np
 from xops.core.profile import distinct
 from xops.core.profile.distinct import BITS, EVERY
 from xops.core.profile.profiles import ColumnProfile

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from xops.core.numerics import np
 from xops.core.profile import distinct
 from xops.core.profile.profiles import ColumnProfile
 from xops.core.profile.spec import ColumnSpec
