@@ -548,6 +548,26 @@ def test_a_file_that_is_not_whole_is_named(fault, further, tmp_path, monkeypatch
         validate([str(path)], {"expectations": asked})
 
 
+def test_great_expectations_reads_the_columns_that_it_needs_and_no_others(tmp_path, monkeypatch):
+    rows = pa.table({"n": [1, 2, 3], "s": ["{}", "[", None], **{f"more {place}": [1, 2, 3] for place in range(50)}})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    asked = [
+        {"type": "expect_column_values_to_be_json_parseable", "kwargs": {"column": "s", "row_condition": "n > 1"}},
+        {"type": "expect_column_values_to_be_increasing", "kwargs": {"column": "n"}},
+    ]
+    seen = []
+    in_gx = expectation_suite.validate_in_gx
+    monkeypatch.setattr(
+        expectation_suite,
+        "validate_in_gx",
+        lambda rows, suite, asked: seen.append(rows.column_names) or in_gx(rows, suite, asked),
+    )
+    suite = {"name": "s", "expectations": asked}
+    found = [validate(of, suite) for of in (str(tmp_path / "rows.parquet"), rows, rows.to_pandas())]
+    assert found == [in_gx(rows, suite, asked)] * 3
+    assert seen == [["n", "s"]] * 3
+
+
 def test_every_expectation_of_great_expectations_is_in_the_table_of_where_it_is_decided():
     from great_expectations.expectations.registry import list_registered_expectation_implementations
 

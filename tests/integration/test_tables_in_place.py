@@ -9,11 +9,15 @@ import time
 from types import SimpleNamespace
 
 import psycopg
+import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from xops.checks.expectation_suite import validate
+from xops.checks.table_suite import validate_table
 from xops.core.errors import Unavailable
 from xops.core.verdict import Verdict
+from xops.engines.sql.scan import SqlScan
 from xops.hooks.sql.tables import SqlTablesHook
 from xops.hooks.store.evidence import EvidenceStore
 from xops.hooks.store.profiles import ProfileStore
@@ -185,6 +189,69 @@ def test_great_expectations_decides_the_rest_on_the_columns_that_it_names(databa
     verdict, _ = test_table(suite=[parsed, foreign], fetch_rows=3)
     assert [str(finding.outcome) for finding in verdict.findings] == ["unknown", "unknown"]
     assert "4 rows are more than the 3 that may be fetched" in verdict.findings[0].reason
+
+
+def in_gx(postgres, table, asked):
+    """Give what Great Expectations itself says of a table of PostgreSQL."""
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_sql(
+        "there", connection_string=postgres.replace("postgresql:", "postgresql+psycopg2:")
+    )
+    asset = source.add_table_asset("rows", table_name=table.partition(".")[2], schema_name=table.partition(".")[0])
+    batch = asset.add_batch_definition_whole_table("all").get_batch()
+    numbered = [{**one, "meta": {"place": place}} for place, one in enumerate(asked)]
+    suite = gx.ExpectationSuite(name="s", expectations=numbered)
+    found = batch.validate(suite, result_format="BASIC").to_json_dict()["results"]
+    return sorted(found, key=lambda entry: entry["expectation_config"]["meta"]["place"])
+
+
+OTHERS = "CREATE TABLE shop.{0} AS SELECT * FROM shop.orders WHERE id <= {1}"
+
+
+def test_the_rows_of_another_table_are_counted_in_the_same_state(database, postgres, test_table):
+    database.execute(OTHERS.format("same", 3))
+    database.execute(OTHERS.format('"Half.1"', 1))
+    kind = "expect_table_row_count_to_equal_other_table"
+    names = ["same", "shop.same", 'shop."Half.1"', "nowhere", "public.same"]
+    asked = [{"type": kind, "kwargs": {"other_table_name": name}} for name in names]
+    verdict, _ = test_table(suite=asked, fetch_rows=0)
+    assert [str(finding.outcome) for finding in verdict.findings] == ["pass", "pass", "fail", "unknown", "unknown"]
+    assert "table nowhere: no such table" in verdict.findings[3].reason
+    with SqlTablesHook("postgres_default").session(10) as session:
+        ours = validate_table(SqlScan(session, "shop.orders", version="v"), {"expectations": asked}).entries
+    (theirs,) = in_gx(postgres, "shop.orders", asked[:1])
+    assert {name: ours[0][name] for name in ("success", "result")} == {
+        name: theirs[name] for name in ("success", "result")
+    }
+
+
+LIKES = [
+    {"type": f"expect_column_values_to_{word}match_like_pattern", "kwargs": {"column": "country", "like_pattern": like}}
+    for word in ("", "not_")
+    for like in ("D_", "%", "", "d%", "%ü_", "it's%", "50%%", "_")
+] + [
+    {
+        "type": f"expect_column_values_to_{word}match_like_pattern_list",
+        "kwargs": {"column": "country", "like_pattern_list": ["D%", "%ü%"], **more},
+    }
+    for word, more in (("", {}), ("", {"match_on": "all"}), ("not_", {}), ("", {"mostly": 0.2}))
+]
+
+
+def test_like_patterns_on_files_are_decided_as_great_expectations_decides_them_in_a_database(database, postgres):
+    countries = ["DE", "dE", "NO", None, "Dür", "ü", "it's", "", "50%", "D\nE", "Ελ"]
+    database.execute("CREATE TABLE shop.likes (country text)")
+    database.cursor().executemany("INSERT INTO shop.likes VALUES (%s)", [(country,) for country in countries])
+    theirs = in_gx(postgres, "shop.likes", LIKES)
+    for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        ours = validate(pa.table({"country": pa.array(countries, kind)}), {"name": "s", "expectations": LIKES})
+        for asked, entry, other in zip(LIKES, ours, theirs, strict=True):
+            assert entry["success"] == other["success"], asked
+            for name in ("element_count", "unexpected_count", "missing_count", "unexpected_percent"):
+                assert entry["result"][name] == pytest.approx(other["result"][name]), asked
 
 
 def test_like_patterns_are_decided_by_the_database(database, test_table):

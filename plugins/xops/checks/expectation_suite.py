@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
-from xops.core.suite.compiler import BATCH, entry_of, may_run_in_gx, refuse_code, refuse_parameters
+from xops.core.suite.compiler import BATCH, entry_of, refuse_code, refuse_parameters
+from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import Answer
 from xops.engines.one_select import decide, examine
-from xops.engines.sources import Rows, reading, source_of
+from xops.engines.sources import ArrowRows, Rows, reading, source_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,19 +96,20 @@ def _rest_in_gx(
     entries, asked = list(decided), suite["expectations"]
     left = [place for place, entry in enumerate(entries) if entry is None and may_run_in_gx(suite, asked[place])]
     if left:
-        for place, entry in zip(left, validate_in_gx(rows, suite, [asked[place] for place in left]), strict=True):
+        in_gx = [asked[place] for place in left]
+        for place, entry in zip(left, validate_in_gx(_needed(rows, suite, in_gx), suite, in_gx), strict=True):
             entries[place] = entry
     return entries
 
 
 def validate_in_gx(
-    rows: Rows, suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]
+    rows: pa.Table, suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any] | None]:
     """Run expectations in Great Expectations' pandas engine; of rows that pandas cannot hold nothing is measured.
 
     :raises Misconfigured: as :func:`validate`.
     """
-    frame = _frame(_table(rows))
+    frame = _frame(rows)
     if frame is None:
         why = "pandas, in which Great Expectations works, has no column for these values"
         return [entry_of(expectation, Answer(success=False, error=why)) for expectation in asked]
@@ -160,12 +162,16 @@ def _frame(rows: pa.Table) -> pd.DataFrame | None:
         return None
 
 
-def _table(rows: Rows) -> pa.Table:
+def _needed(rows: Rows, suite: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Read the columns that Great Expectations needs; of a table in which columns share a name, all."""
     import pyarrow as pa
 
-    if isinstance(rows, pa.Table):
-        return rows
     with reading("the rows of a suite"):
         source = source_of(rows)
-        batches = list(source.batches(source.schema.names))
-        return pa.Table.from_batches(batches).cast(source.schema) if batches else source.schema.empty_table()
+        names = source.schema.names
+        wanted = columns_needed(suite, asked, names) if len(set(names)) == len(names) else names
+        if isinstance(source, ArrowRows):
+            return source.table if wanted is names else source.table.select(wanted)
+        schema = pa.schema([source.schema.field(name) for name in wanted], source.schema.metadata)
+        batches = list(source.batches(wanted))
+        return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()

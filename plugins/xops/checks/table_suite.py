@@ -11,13 +11,11 @@ from xops.core.errors import Unmeasured
 from xops.core.suite.compiler import (
     compile_expectation,
     entry_of,
-    is_trusted,
-    may_run_in_gx,
     refuse_code,
     refuse_parameters,
 )
+from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import EVERY, Answer
-from xops.core.suite.row_conditions import columns_in, read_condition
 from xops.core.suite.standard import planned_in
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from xops.engines.sql.scan import SqlScan
 
 Entry = Mapping[str, Any]
+_OTHER = "expect_table_row_count_to_equal_other_table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,44 +80,38 @@ def validate_table(
 def _left(
     scan: SqlScan, suite: Mapping[str, Any], asked: Sequence[Entry], rows: int, fetch_rows: int
 ) -> list[dict[str, Any]]:
-    """Let Great Expectations decide, if the table is small enough to be fetched."""
-    reason = ""
-    if rows > fetch_rows:
-        reason = f"the database cannot decide it, and {rows} rows are more than the {fetch_rows} that may be fetched"
-    allowed = [one for one in asked if not reason and may_run_in_gx(suite, one)]
-    found: list[Any] = []
-    if allowed:
-        try:
-            table = scan.rows(_columns_of(scan, suite, allowed), fetch_rows)
-            found = list(validate_in_gx(table, suite, allowed))
-        except Unmeasured as error:
-            reason, allowed = str(error), []
-    entries = dict(zip(map(id, allowed), found, strict=True))
-    reason = reason or "Great Expectations gave no result for it"
-    return [entries.get(id(one)) or entry_of(one, Answer(success=False, error=reason)) for one in asked]
+    """Count other tables, and let Great Expectations decide the rest if the table is small enough to be fetched."""
+    found: dict[int, Any] = {}
+    reason = "Great Expectations gave no result for it"
+    try:
+        for place, one in enumerate(asked):
+            if one["type"] == _OTHER:
+                found[place] = entry_of(one, _as_many_as(scan, one, rows))
+        allowed = [place for place, one in enumerate(asked) if place not in found and may_run_in_gx(suite, one)]
+        if rows > fetch_rows:
+            reason = (
+                f"the database cannot decide it, and {rows} rows are more than the {fetch_rows} that may be fetched"
+            )
+        elif allowed:
+            gx = [asked[place] for place in allowed]
+            table = scan.rows(columns_needed(suite, gx, [column.name for column in scan.columns]), fetch_rows)
+            found |= dict(zip(allowed, validate_in_gx(table, suite, gx), strict=True))
+    except Unmeasured as error:
+        reason = str(error)
+    missing = Answer(success=False, error=reason)
+    return [found.get(place) or entry_of(one, missing) for place, one in enumerate(asked)]
 
 
-def _columns_of(scan: SqlScan, suite: Mapping[str, Any], asked: Sequence[Entry]) -> list[str]:
-    """Give the columns that expectations read: those whose names are in their arguments, or all if there are none."""
-    names = [column.name for column in scan.columns]
-    wanted: set[str] = set()
-    for one in asked:
-        kwargs = one.get("kwargs") or {}
-        if is_trusted(suite) and kwargs.get("row_condition"):
-            return names
-        condition = read_condition(kwargs)
-        read = _texts_in(kwargs) | (columns_in(condition) if condition else set())
-        if not read & set(names):
-            return names
-        wanted |= read
-    return [name for name in names if name in wanted]
-
-
-def _texts_in(value: Any) -> set[str]:
-    if isinstance(value, str):
-        return {value}
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return {text for part in parts for text in _texts_in(part)}
+def _as_many_as(scan: SqlScan, asked: Entry, rows: int) -> Answer:
+    """Compare the rows with those of another table, in the state that this one is in."""
+    kwargs = asked.get("kwargs") or {}
+    name = kwargs.get("other_table_name")
+    if not isinstance(name, str) or set(kwargs) - {"other_table_name", "batch_id"}:
+        return Answer(success=False, error="the name of a table was wanted as other_table_name, and no more")
+    other = scan.rows_beside(name)
+    if other is None:
+        return Answer(success=False, error=f"table {name}: no such table, or none that this login may see")
+    return Answer(rows == other, {"observed_value": {"self": rows, "other": other}})
 
 
 def _of_schema(asked: Entry, plan: Plan | None, reason: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from xops.core.suite.figures import (
 )
 from xops.core.suite.plan import Answer, Column, Measured, NotCompiled, Plan, Question
 from xops.core.suite.results import named_columns
-from xops.core.suite.row_conditions import UnsafeCondition, as_sql, columns_in, read_condition
+from xops.core.suite.row_conditions import UnsafeCondition, as_sql, read_condition
 from xops.core.suite.rows import (
     plan_compound_unique,
     plan_nulls,
@@ -45,6 +45,7 @@ from xops.core.suite.values import (
     plan_in_set,
     plan_lengths_between,
     plan_lengths_equal,
+    plan_like,
     plan_regex,
     plan_regex_list,
     plan_type,
@@ -77,6 +78,10 @@ def _of_figure(plan: Callable[[Question], Plan], *arguments: str) -> Planned:
 
 def _of_rows(plan: Callable[[Question], Plan], *arguments: str, domain: Sequence[str] = ("column",)) -> Planned:
     return Planned(plan, frozenset({*domain, "mostly", *arguments, *_ROWS}))
+
+
+def _of_like(argument: str, *arguments: str, wanted: bool) -> Planned:
+    return _of_rows(partial(plan_like, wanted=wanted, argument=argument), argument, *arguments)
 
 
 _USUAL: Mapping[str, tuple[Any, ...]] = {
@@ -129,6 +134,10 @@ PLANNED: Mapping[str, Planned] = {
         partial(plan_regex_list, wanted=True), "regex_list", "match_on"
     ),
     "expect_column_values_to_not_match_regex_list": _of_rows(partial(plan_regex_list, wanted=False), "regex_list"),
+    "expect_column_values_to_match_like_pattern": _of_like("like_pattern", wanted=True),
+    "expect_column_values_to_not_match_like_pattern": _of_like("like_pattern", wanted=False),
+    "expect_column_values_to_match_like_pattern_list": _of_like("like_pattern_list", "match_on", wanted=True),
+    "expect_column_values_to_not_match_like_pattern_list": _of_like("like_pattern_list", wanted=False),
     "expect_column_values_to_be_of_type": _of_rows(partial(plan_type, of_list=False), "type_"),
     "expect_column_values_to_be_in_type_list": _of_rows(partial(plan_type, of_list=True), "type_list"),
     "expect_column_value_z_scores_to_be_less_than": _of_rows(plan_z_scores, "threshold", "double_sided"),
@@ -263,14 +272,6 @@ def _has_parameter(value: Any) -> bool:
     if isinstance(value, Mapping):
         return "$PARAMETER" in value or any(map(_has_parameter, value.values()))
     return isinstance(value, list) and any(map(_has_parameter, value))
-
-
-def may_run_in_gx(suite: Mapping[str, Any], expectation: Mapping[str, Any]) -> bool:
-    """Whether Great Expectations may run an expectation: it pastes the names of a row condition's columns into code."""
-    if is_trusted(suite):
-        return True
-    condition = read_condition(expectation.get("kwargs") or {})
-    return condition is None or all(name.isidentifier() for name in columns_in(condition))
 
 
 def untested(suite: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,6 @@ from xops.core.suite.plan import (
     NotCompiled,
     Plan,
     Question,
-    is_text,
     nulls_in,
     number,
     text,
@@ -70,7 +69,6 @@ def planned_in(end_of_text: str | None) -> Mapping[str, Planned]:
     for sets, inside, whole in (("be_in", True, False), ("contain", False, True), ("equal", True, True)):
         plan = partial(plan_distinct_set, inside=inside, whole=whole, bits=0)
         plans[f"expect_column_distinct_values_to_{sets}_set"] = plan
-    likes = {}
     for word, wanted in (("", True), ("not_", False)):
         plans[f"expect_column_values_to_{word}be_in_set"] = partial(plan_in_set, wanted=wanted, places=False)
         plans[f"expect_column_values_to_{word}match_regex"] = partial(
@@ -79,13 +77,7 @@ def planned_in(end_of_text: str | None) -> Mapping[str, Planned]:
         plans[f"expect_column_values_to_{word}match_regex_list"] = partial(
             plan_found, wanted=wanted, end=end_of_text, argument="regex_list"
         )
-        for argument in ("like_pattern", "like_pattern_list"):
-            like = PLANNED[f"expect_column_values_to_{word}match_regex{argument.removeprefix('like_pattern')}"]
-            others = (like.arguments - {"regex", "regex_list"}) | {argument}
-            likes[f"expect_column_values_to_{word}match_{argument}"] = Planned(
-                partial(plan_like, wanted=wanted, argument=argument), frozenset(others)
-            )
-    return {**PLANNED, **{name: replace(PLANNED[name], plan=plan) for name, plan in plans.items()}, **likes}
+    return {**PLANNED, **{name: replace(PLANNED[name], plan=plan) for name, plan in plans.items()}}
 
 
 def plan_unique(question: Question) -> Plan:
@@ -212,18 +204,6 @@ def plan_found(question: Question, *, wanted: bool, end: str | None, argument: s
         return plan
     foreign = question.rows(f"regexp_matches({column.sql}, {text(_FOREIGN)})")
     return Plan((*plan.asks, foreign), lambda measured: None if measured[foreign] else plan.answer(measured))
-
-
-def plan_like(question: Question, *, wanted: bool, argument: str) -> Plan:
-    """``expect_column_values_to_match_like_pattern``, its list and what they deny."""
-    column = question.column(*TEXTS)
-    patterns, word = [question.kwargs[argument]], ""
-    if argument == "like_pattern_list":
-        patterns, word = listed_patterns(question, argument, wanted=wanted)
-    if not all(is_text(pattern) and "\\" not in pattern for pattern in patterns):
-        raise NotCompiled  # databases escape in ways of their own
-    found = "(" + word.join(f"{column.sql} LIKE {text(pattern)}" for pattern in patterns) + ")"
-    return plan_values(question, column, found if wanted else f"NOT {found}")
 
 
 def _kept(question: Question, *conditions: str) -> str:

@@ -152,6 +152,18 @@ def plan_regex_list(question: Question, *, wanted: bool) -> Plan:
     return plan_values(question, column, found if wanted else f"NOT {found}")
 
 
+def plan_like(question: Question, *, wanted: bool, argument: str) -> Plan:
+    """``expect_column_values_to_match_like_pattern``, its list and what they deny."""
+    column = question.column(*TEXTS)
+    patterns, word = [question.kwargs[argument]], ""
+    if argument == "like_pattern_list":
+        patterns, word = listed_patterns(question, argument, wanted=wanted)
+    if not all(is_text(pattern) and "\\" not in pattern for pattern in patterns):
+        raise NotCompiled  # databases escape in ways of their own
+    found = "(" + word.join(f"{column.sql} LIKE {text(pattern)}" for pattern in patterns) + ")"
+    return plan_values(question, column, found if wanted else f"NOT {found}")
+
+
 def listed_patterns(question: Question, argument: str, *, wanted: bool) -> tuple[list[Any], str]:
     """Give the patterns of a list, and the SQL word that joins what each of them finds."""
     patterns, match_on = question.kwargs[argument], question.kwargs.get("match_on", "any")

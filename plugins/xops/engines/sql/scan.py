@@ -136,6 +136,22 @@ class SqlScan:
         values = dict(zip(aggregates, figures, strict=False))
         return Scanned(values, Profile((self.version,), profile, rows, tuple(columns)))
 
+    def rows_beside(self, table: str) -> int | None:
+        """Count the rows of another table in the same state; None where this login sees no such table.
+
+        :param table: as the database writes it; without a schema, one in that of this table.
+        """
+        from sqlglot import exp
+
+        other = table_of(table)
+        if not other.args.get("db"):
+            other = exp.table_(other.this, *(self.table.args.get(part) for part in ("db", "catalog")))
+        if not described(self.session.fetch(describing(other, self.session.dialect)), self.session.dialect)[0]:
+            return None
+        counted = exp.select(exp.Count(this=exp.Star())).from_(other)
+        ((rows,),) = self.session.fetch(counted.sql(dialect=self.session.dialect.name))
+        return int(rows)
+
     def rows(self, names: Sequence[str], limit: int) -> pa.Table:
         """Fetch at most ``limit`` rows of some columns, for what only Great Expectations can decide."""
         import pyarrow as pa

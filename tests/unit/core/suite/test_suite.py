@@ -11,10 +11,10 @@ from xops.core.suite.compiler import (
     PLANNED,
     compile_expectation,
     entry_of,
-    may_run_in_gx,
     refuse_code,
     refuse_parameters,
 )
+from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import Answer, Column, Kind, columns_of
 
 pytestmark = pytest.mark.unit
@@ -494,6 +494,30 @@ def test_a_suite_with_code_is_refused_unless_it_is_trusted():
     for condition, may in (("`i j` > 1", False), ("i > 1", True), (None, True)):
         suite = suite_of(condition)
         assert may_run_in_gx(suite, suite["expectations"][0]) is may
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "needed"),
+    [
+        ("column_values_to_be_json_parseable", {"column": "s", "mostly": 0.5}, "s"),
+        ("column_values_to_be_json_parseable", {"column": "s", "row_condition": "i > 1"}, "is"),
+        ("column_values_to_be_json_parseable", {"column": "gone"}, "ijs"),
+        ("multicolumn_values_to_be_equal", {"column_list": ["i", "j"]}, "ij"),
+        ("column_pair_values_to_be_in_set", {"column_A": "j", "column_B": "i", "value_pairs_set": [[1, 2]]}, "ij"),
+        ("column_kl_divergence_to_be_less_than", {"column": "j", "partition_object": {"bins": [1]}}, "j"),
+        ("column_to_exist", {"column": "s", "column_index": 2}, "ijs"),
+        ("table_columns_to_match_set", {"column_set": ["i"]}, "ijs"),
+        ("column_values_to_be_ours", {"column": "s"}, "ijs"),
+    ],
+)
+def test_great_expectations_gets_the_columns_that_an_expectation_names_or_all(kind, kwargs, needed):
+    asked = [{"type": f"expect_{kind}", "kwargs": kwargs}]
+    assert "".join(columns_needed({"expectations": asked}, asked, ["i", "j", "s"])) == needed
+
+
+def test_what_code_reads_nobody_knows():
+    trusted = suite_of("i.apply(print)", xops={"trusted": True})
+    assert columns_needed(trusted, trusted["expectations"], ["i", "j"]) == ["i", "j"]
 
 
 def test_every_planned_expectation_takes_a_batch():
