@@ -295,7 +295,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(actions=ACTIONS)
 @example(actions=[("land", 0, 1), ("land", 0, 1), ("back", 1, 1), ("release", 0, 1), ("again", 1, 1)])
 def test_every_row_is_published_or_in_quarantine_and_no_failed_row_is_seen(tmp_path, actions):

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
@@ -115,7 +115,7 @@ def test_a_column_that_is_not_plain_is_left_to_arrow(name, tmp_path):
     st.lists(st.none() | st.integers(-3, 3), min_size=1, max_size=40),
     st.lists(st.floats(0, 1) | st.sampled_from([0.25, 0.5, 1 / 3, 0.1]), min_size=1, max_size=4),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_quantiles_are_those_of_pandas_whether_or_not_footers_count_the_values(values, shares):
     rows = pa.table({"n": pa.array(values, pa.int64())})
     ranges = {"quantiles": shares, "value_ranges": [[None, None]] * len(shares)}

@@ -69,7 +69,7 @@ MADE = {
 }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(VALUES, st.integers(1, 60), st.integers(0, 60))
 def test_a_profile_survives_arrow_and_still_adds_up(seeds, first, second):
     tables = [

@@ -198,7 +198,7 @@ def test_only_an_empty_field_without_quotes_is_null(land):
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=8)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=30))
 def test_any_text_that_is_written_as_csv_is_read_back(land, small_blocks, rows):
     written = io.StringIO()

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Transaction
@@ -208,7 +208,7 @@ ROWS = st.dictionaries(st.integers(0, 8), st.tuples(VALUE, st.sampled_from(["a",
 
 
 @given(ROWS, ROWS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_the_counts_are_those_of_a_comparison_row_by_row(before, after):
     def reader(rows):
         ids, values = list(rows), list(rows.values())

@@ -1,10 +1,12 @@
 """How the property tests of the core run."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # the time that one example takes says more of the machine than of the code
-settings.register_profile("core", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile(
+    "core", deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @pytest.hookimpl(wrapper=True)
