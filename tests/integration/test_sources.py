@@ -538,6 +538,13 @@ def test_a_query_gives_its_rows_with_the_types_of_the_database(database):
     }  # fmt: skip
 
 
+def test_numbers_with_fewer_digits_than_places_are_read(database):
+    query = "select 12345::numeric(3, -2) a, 0.0012::numeric(2, 4) b"
+    read = open_source({"conn_id": "postgres_default", "sql": query}).reader().read_all()
+    assert [str(field.type) for field in read.schema] == ["decimal128(5, 0)", "decimal128(4, 4)"]
+    assert read.to_pylist() == [{"a": Decimal(12300), "b": Decimal("0.0012")}]
+
+
 def test_memory_stays_bounded_however_many_rows_a_query_gives(database):
     query = "select repeat('x', 1000) a from generate_series(1, {})"
     some, all_of_them = ({"conn_id": "postgres_default", "sql": query.format(many)} for many in (1, 200_000))

@@ -13,6 +13,7 @@ from xops.core.dataset.writes import BATCH, Mode
 from xops.core.errors import Misconfigured, bounded
 from xops.core.evidence import digest
 from xops.hooks.datasets.sql_columns import add_columns, insert, refuse_misfit, refuse_names, table_like
+from xops.hooks.datasets.sql_limits import limits_of, within, without_domains
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from xops.core.dataset.parts import Parts
     from xops.hooks.datasets.rows import Incoming
+    from xops.hooks.datasets.sql_limits import Limit
 
 STAGING = "xops_staging"  # the schema of what readers do not see
 
@@ -39,6 +41,7 @@ class SqlParts:
         self._connection, self._schema, self._name = connection, schema, name
         self._dataset = f"{schema or ''}.{name}"
         self._kept: list[str] = []
+        self._limits: Sequence[Limit] = ()
         self._parts = sa.Table(
             "parts", sa.MetaData(), sa.Column("dataset", sa.Text), sa.Column("id", sa.Text),
             sa.Column("place", sa.BigInteger), sa.Column("part", sa.Text), schema=STAGING,
@@ -71,11 +74,12 @@ class SqlParts:
         return then
 
     def refuse_misfit(self, part: Part, rows: Incoming) -> None:
-        """Refuse rows that do not fit the table."""
+        """Refuse rows that do not fit the table by their types; by their values :meth:`keep` then does."""
         dialect, target = self._connection.dialect, self.target()
         refuse_names(rows.schema, rows.what, dialect)
         if target is not None:
             refuse_misfit(rows.schema, target, rows.what, evolve=part.write.evolve, dialect=dialect)
+        self._limits = limits_of(rows.schema, target, dialect)
 
     def keep(self, part: Part, rows: Incoming) -> Part:
         """Put the rows of a part into a table of its own."""
@@ -85,7 +89,7 @@ class SqlParts:
         made = table_like(rows.schema, _waiting_name(identity), schema=STAGING, metadata=sa.MetaData())
         made.create(self._connection)
         self._kept.append(identity)
-        for piece in rows.pieces():
+        for piece in within(rows.pieces(), self._limits, rows.what):
             insert(self._connection, made, piece)
         return replace(part, id=identity, rows=rows.rows, unkeyed=rows.unkeyed)
 
@@ -111,7 +115,8 @@ class SqlParts:
 
     def target(self) -> Table | None:
         """Give the table that readers read; None while there is none."""
-        return self._reflected(self._name, self._schema)
+        found = self._reflected(self._name, self._schema)
+        return None if found is None else without_domains(self._connection, found)
 
     def waiting(self, identity: str) -> Table | None:
         """Give the table in which a part waits; None when there is none."""

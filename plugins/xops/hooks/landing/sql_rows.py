@@ -122,8 +122,10 @@ def _type_of(column: Any) -> pa.DataType | None:
 
     if column[1] == _TIMESTAMPTZ:
         return pa.timestamp("us", "UTC")
-    if column[1] == _NUMERIC and column[4] and column[4] <= 38:  # noqa: PLR2004 - digits of decimal128
-        return pa.decimal128(column[4], column[5] or 0)
+    if column[1] == _NUMERIC and column[4]:
+        scale = column[5] or 0  # below 0, or above the precision, in columns that somebody made so
+        digits = max(column[4], scale, column[4] - scale)
+        return pa.decimal128(digits, max(scale, 0)) if digits <= 38 else None  # noqa: PLR2004 - of decimal128
     return pa.type_for_alias(_POSTGRES[column[1]]) if column[1] in _POSTGRES else None
 
 
@@ -145,12 +147,21 @@ def _batch(rows: Sequence[Any], schema: pa.Schema, name: str) -> pa.RecordBatch:
     arrays = []
     for field, values in zip(schema, zip(*rows, strict=True), strict=True):
         try:
-            arrays.append(pa.array([_plain(value) for value in values], field.type))
+            arrays.append(_array(values, field.type))
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise Misconfigured(
                 f"source {name}: column {field.name} has a value that is not of type {field.type}; declare its type"
             ) from error
     return pa.record_batch(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, TypeError, ValueError):
+        return pa.array([_plain(value) for value in values], kind)
 
 
 def _plain(value: Any) -> Any:
