@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
-from xops.core.suite.compiler import BATCH, entry_of, refuse_code, refuse_parameters
+from xops.core.suite.compiler import BATCH, entry_of, refuse_code, refuse_unreadable
 from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import Answer
 from xops.engines.one_select import decide, examine
@@ -56,7 +56,7 @@ def read_suite(path: str) -> dict[str, Any]:
             f"suite {path}: JSON with a list `expectations` of `type` and `kwargs` was wanted: {bounded(repr(error))}"
         ) from error
     refuse_code(suite)
-    refuse_parameters(suite)
+    refuse_unreadable(suite)
     return dict(suite)
 
 
@@ -71,7 +71,7 @@ def validate(rows: Rows, suite: Mapping[str, Any]) -> Sequence[Mapping[str, Any]
         condition that is code, or when a file is not readable.
     """
     refuse_code(suite)
-    refuse_parameters(suite)
+    refuse_unreadable(suite)
     return _rest_in_gx(rows, suite, decide(rows, suite))
 
 
@@ -83,7 +83,7 @@ def validate_and_profile(
     :param spec: the bins.
     """
     refuse_code(suite)
-    refuse_parameters(suite)
+    refuse_unreadable(suite)
     found = examine(rows, suite, spec, version=version)
     if found.profile is None:
         raise AssertionError("a reading that is asked for a profile gives one")

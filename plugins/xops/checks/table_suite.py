@@ -12,7 +12,7 @@ from xops.core.suite.compiler import (
     compile_expectation,
     entry_of,
     refuse_code,
-    refuse_parameters,
+    refuse_unreadable,
 )
 from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import EVERY, Answer
@@ -59,7 +59,7 @@ def validate_table(
     :raises Misconfigured: as :func:`~xops.checks.expectation_suite.validate`.
     """
     refuse_code(suite)
-    refuse_parameters(suite)
+    refuse_unreadable(suite)
     asked = suite["expectations"]
     known = planned_in(scan.session.dialect.end_of_text)
     plans = [compile_expectation(one, scan.columns, known) for one in asked]

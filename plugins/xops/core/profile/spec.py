@@ -33,6 +33,7 @@ _NAMES = 256
 _FAR = sys.float_info.max / 4
 _LEAST_STEP = 1e-290  # of which a double still holds the inverse
 _NAMES_BYTES = 24_000  # so that a column stays below 64 KiB
+_NAME_BYTES = 4_000  # of the column itself, for the same reason
 
 
 class Kind(StrEnum):
@@ -198,6 +199,12 @@ class ProfileSpec:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise Misconfigured(f"a profile needs columns of different names; twice: {bounded(', '.join(twice))}")
+        long = [name for name in names if len(json.dumps(name)) > _NAME_BYTES]
+        if long:
+            raise Misconfigured(
+                f"a profile needs columns whose names take at most {_NAME_BYTES} bytes as JSON; "
+                f"of {len(long)} they take more: {bounded(', '.join(name[:40] for name in long))}"
+            )
 
     @property
     def digest(self) -> str:

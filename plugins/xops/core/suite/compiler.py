@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from xops.core.errors import Misconfigured
+from xops.core.errors import Misconfigured, bounded
 from xops.core.strict_json import plain
 from xops.core.suite.figures import (
     plan_distinct_count,
@@ -92,6 +92,7 @@ _USUAL: Mapping[str, tuple[Any, ...]] = {
     "match_on": ("any",),
     "ignore_row_if": ("both_values_are_missing", "all_values_are_missing"),
 }
+_SEVERITIES = ("critical", "warning", "info")
 _PAIR = ("column_A", "column_B", "ignore_row_if")
 _LIST = ("column_list", "ignore_row_if")
 
@@ -254,12 +255,20 @@ def refuse_code(suite: Mapping[str, Any]) -> None:
             ) from error
 
 
-def refuse_parameters(suite: Mapping[str, Any]) -> None:
-    """Refuse a suite with a value that a run of Great Expectations is to fill in: nobody here gives any.
+def refuse_unreadable(suite: Mapping[str, Any]) -> None:
+    """Refuse a suite with a value that a run of Great Expectations is to fill in, which nobody here gives.
+
+    And one with a severity that Great Expectations does not know: it leaves out the expectation without an error.
 
     :raises Misconfigured: naming the expectation and the argument.
     """
     for expectation in suite["expectations"]:
+        severity = expectation.get("severity", "critical")
+        if severity not in _SEVERITIES:
+            raise Misconfigured(
+                f"suite {suite.get('name')}: {expectation['type']} has the severity {bounded(repr(severity))}; "
+                f"{', '.join(_SEVERITIES)} was wanted"
+            )
         for argument, value in (expectation.get("kwargs") or {}).items():
             if _has_parameter(value):
                 raise Misconfigured(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
+import re
 from typing import Any
 
 from xops.core.suite.plan import (
@@ -30,6 +31,7 @@ from xops.core.suite.values import bound_of, moment_of
 
 EXTREMES = (*NUMBERS, Kind.FLOAT32, Kind.BOOLEAN, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP, Kind.STRING)
 _BITS = 64
+_DAY = re.compile(r"\s*\d{4}-\d{1,2}-\d{1,2}")
 AVERAGED = (*NUMBERS, Kind.BOOLEAN, Kind.DECIMAL)
 
 
@@ -219,6 +221,8 @@ def limits_of(question: Question, column: Column | None) -> dict[str, Any]:
         value = question.kwargs.get(side)
         if value is not None and column is not None and column.kind not in (Kind.BOOLEAN, Kind.DECIMAL):
             bound_of(column, value)
+            if column.kind is Kind.STRING and _DAY.match(value):
+                raise NotCompiled  # Great Expectations then reads the column's text as dates too
             limits[side] = moment_of(value) if is_text(value) and column.kind is not Kind.STRING else value
         elif value is not None:
             if not is_number(value):

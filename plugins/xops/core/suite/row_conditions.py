@@ -214,6 +214,8 @@ class _Reader:
 
     def literal(self, tree: ast.expr) -> Any:
         match tree:
+            case ast.Constant(value=bool()) if self.gx:
+                raise UnsafeCondition("Great Expectations reads no True or False there; compare with 1 or 0")
             case ast.Constant(value=bool() | int() | float() | str() as value):
                 return value
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):

@@ -218,6 +218,18 @@ def test_a_column_takes_at_most_64_kib_whatever_the_data():
     assert "x" * 100_000 not in text.names
 
 
+def test_a_column_whose_name_alone_is_too_long_has_no_profile():
+    with pytest.raises(Misconfigured, match="at most 4000 bytes as JSON; of 1 they take more: xxxx") as refused:
+        ProfileSpec((DELAY, ColumnSpec("x" * 50_000, "DOUBLE")))
+    assert len(str(refused.value)) < 300
+    (longest,) = ProfileSpec((ColumnSpec("\x00" * 666, "DOUBLE", DELAY.grid),)).columns
+    random = np.random.default_rng(0)
+    counts, near = (random.integers(0, 10**15, size) for size in (longest.slots, 2 * CELLS))
+    sums = {"sums": random.random(BINS), "near_sums": random.random(2 * CELLS)}
+    line = ColumnProfile(longest, 10**15, 0, counts, sketch=sketch_of(range(60_000)), near=near, **sums)
+    assert len(dumps(Profile(("a",), ProfileSpec((longest,)), 10**15, (line,)).to_json())) <= 65_536
+
+
 @pytest.mark.parametrize(
     ("type_name", "kind"),
     [

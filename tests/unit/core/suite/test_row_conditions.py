@@ -125,3 +125,8 @@ def test_a_condition_knows_its_columns():
 
 def test_a_name_like_the_one_of_backticks_is_a_name():
     assert columns_in(read("column_in_backticks_7 > 1")) == {"column_in_backticks_7"}
+
+
+def test_great_expectations_own_conditions_know_neither_true_nor_false():
+    with pytest.raises(UnsafeCondition, match="compare with 1 or 0"):
+        read('col("b") == True', parser="great_expectations")

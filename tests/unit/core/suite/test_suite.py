@@ -12,7 +12,7 @@ from xops.core.suite.compiler import (
     compile_expectation,
     entry_of,
     refuse_code,
-    refuse_parameters,
+    refuse_unreadable,
 )
 from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import Answer, Column, Kind, columns_of
@@ -529,8 +529,45 @@ def test_every_planned_expectation_takes_a_batch():
 def test_a_suite_with_a_parameter_is_refused(value):
     asked = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "i", "max_value": value}}
     with pytest.raises(Misconfigured, match=r"suite s: \S+ has a \$PARAMETER as its max_value"):
-        refuse_parameters({"name": "s", "expectations": [asked]})
-    refuse_parameters({"expectations": [{"type": "a"}, {"type": "b", "kwargs": {"c": [{"d": 1}, "$PARAMETER"]}}]})
+        refuse_unreadable({"name": "s", "expectations": [asked]})
+    refuse_unreadable({"expectations": [{"type": "a"}, {"type": "b", "kwargs": {"c": [{"d": 1}, "$PARAMETER"]}}]})
+
+
+@pytest.mark.parametrize("severity", ["terrible", "Warning", "", None, 1, ["info"]])
+def test_a_suite_with_a_severity_that_nobody_knows_is_refused(severity):
+    with pytest.raises(Misconfigured, match=r"suite s: a has the severity .*; critical, warning, info was wanted"):
+        refuse_unreadable({"name": "s", "expectations": [{"type": "a", "kwargs": {}, "severity": severity}]})
+    for known in ("critical", "warning", "info"):
+        refuse_unreadable({"expectations": [{"type": "a", "kwargs": {}, "severity": known}]})
+
+
+RANGE = {"min_value": 1, "max_value": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs"),
+    [
+        ("column_values_to_be_unique", {"column": "i", "mostly": None}),
+        ("column_values_to_be_between", {"column": "i", **RANGE, "strict_min": None}),
+        ("column_values_to_be_unique", {"column": ""}),
+        ("compound_columns_to_be_unique", {"column_list": "ij"}),
+        ("compound_columns_to_be_unique", {"column_list": ["i", ["j"]]}),
+        ("table_column_count_to_be_between", {**RANGE, "strict_min": True}),
+        ("table_row_count_to_be_between", {"min_value": 3, "max_value": 1}),
+        ("table_row_count_to_be_between", {**RANGE, "strict_max": "x"}),
+        ("column_unique_value_count_to_be_between", {"column": "i", "min_value": 0.5}),
+        ("column_distinct_values_to_be_in_set", {"column": "i", "value_set": []}),
+        ("column_max_to_be_between", {"column": "s", "max_value": "2021-1-1"}),
+    ],
+)
+def test_what_great_expectations_refuses_or_reads_in_its_own_way_is_left_to_it(kind, kwargs):
+    assert planned(kind, **kwargs) is None
+
+
+def test_the_bounds_of_a_number_of_rows_may_be_left_out_of_it():
+    kwargs = {**RANGE, "strict_max": True}
+    assert answered("table_row_count_to_be_between", lambda _: 2, **kwargs).success
+    assert not answered("table_row_count_to_be_between", lambda _: 3, **kwargs).success
 
 
 def test_a_time_beyond_those_of_python_is_left_to_great_expectations():
