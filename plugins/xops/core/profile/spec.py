@@ -33,7 +33,7 @@ _NAMES = 256
 _FAR = sys.float_info.max / 4
 _LEAST_STEP = 1e-290  # of which a double still holds the inverse
 _NAMES_BYTES = 24_000  # so that a column stays below 64 KiB
-_NAME_BYTES = 4_000  # of the column itself, for the same reason
+_NAME_BYTES = 6_000  # of the column itself, for the same reason
 
 
 class Kind(StrEnum):

@@ -92,6 +92,7 @@ _USUAL: Mapping[str, tuple[Any, ...]] = {
     "match_on": ("any",),
     "ignore_row_if": ("both_values_are_missing", "all_values_are_missing"),
 }
+_NEVER_NULL = {"mostly", "strict_min", "strict_max", "ignore_row_if", "match_on", "allow_relative_error"}
 _SEVERITIES = ("critical", "warning", "info")
 _PAIR = ("column_A", "column_B", "ignore_row_if")
 _LIST = ("column_list", "ignore_row_if")
@@ -116,7 +117,7 @@ def _plan_greater(question: Question) -> Plan:
 PLANNED: Mapping[str, Planned] = {
     "expect_table_row_count_to_be_between": _of_table(plan_row_count_between, *sorted(_RANGE), filtered=True),
     "expect_table_row_count_to_equal": _of_table(plan_row_count_equal, "value", filtered=True),
-    "expect_table_column_count_to_be_between": _of_table(plan_column_count_between, *sorted(_RANGE)),
+    "expect_table_column_count_to_be_between": _of_table(plan_column_count_between, "min_value", "max_value"),
     "expect_table_column_count_to_equal": _of_table(plan_column_count_equal, "value"),
     "expect_table_columns_to_match_set": _of_table(plan_columns_set, "column_set", "exact_match"),
     "expect_table_columns_to_match_ordered_list": _of_table(plan_columns_ordered, "column_list"),
@@ -187,7 +188,7 @@ def compile_expectation(
     """
     planned, kwargs = planned_as.get(expectation["type"]), expectation.get("kwargs") or {}
     given = {name: value for name, value in kwargs.items() if value is not None}
-    if planned is None or not planned.arguments >= set(kwargs):
+    if planned is None or not planned.arguments >= set(kwargs) or _NEVER_NULL & (set(kwargs) - set(given)):
         return None
     names = [column.name for column in columns]
     twice = {name for name, times in Counter(names).items() if times > 1}
@@ -195,13 +196,20 @@ def compile_expectation(
     try:
         condition = read_condition(given)
         where = as_sql(condition, by_name) if condition else ""
-        absent = [name for name in named_columns(given) if name not in by_name]
+        named = named_columns(given)
+        absent = [name for name in named if name not in by_name]
+        if "" in named or not _is_list_of_text(given.get("column_list", [])):
+            return None
         if absent and "exist" not in expectation["type"] and "table" not in expectation["type"]:
             missing = Answer(success=False, error=f'Error: The column "{absent[0]}" in BatchData does not exist.')
             return Plan((), lambda _: missing)
         return planned.plan(Question(given, names, by_name, where, known or {}))
     except (NotCompiled, UnsafeCondition, KeyError, TypeError):
         return None
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def entry_of(expectation: Mapping[str, Any], answer: Answer) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def plan_moment(question: Question, function: str) -> Plan:
 def plan_distinct_count(question: Question) -> Plan:
     """``expect_column_unique_value_count_to_be_between``."""
     column, limits = question.column(*SCALARS), limits_of(question, None)
+    if not all(float(limit).is_integer() for limit in limits.values()):
+        raise NotCompiled  # Great Expectations cuts a limit off after the point
     different = question.aggregate(f"count(DISTINCT {column.sql})")
     return Plan((different,), lambda measured: judge_figure(measured[different], limits))
 
@@ -105,6 +107,8 @@ def plan_distinct_set(question: Question, *, inside: bool, whole: bool, bits: in
     column = question.column(*NUMBERS, *TEXTS, Kind.BOOLEAN)
     values = members(column, question.kwargs["value_set"])
     size = len(dict.fromkeys(question.kwargs["value_set"]))
+    if not (size or whole):
+        raise NotCompiled  # Great Expectations refuses to look for values in an empty set
     if values and len(values) <= bits:
         cases = " ".join(f"WHEN {value} THEN {2**place}::UBIGINT" for place, value in enumerate(values))
         seen = question.aggregate(f"bit_or(CASE {column.sql} {cases} ELSE 0::UBIGINT END)")

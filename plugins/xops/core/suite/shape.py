@@ -20,10 +20,14 @@ def between(observed: Any, kwargs: Mapping[str, Any]) -> bool:
 def plan_row_count_between(question: Question) -> Plan:
     """``expect_table_row_count_to_be_between``."""
     _whole(question, "min_value", "max_value")
+    low, high = (question.kwargs.get(side) for side in ("min_value", "max_value"))
+    limits = {**question.kwargs, **{side: question.flag(side) for side in ("strict_min", "strict_max")}}
+    if low is not None and high is not None and low > high:
+        raise NotCompiled
     rows = question.rows()
 
     def answer(measured: Measured) -> Answer:
-        return Answer(between(measured[rows], question.kwargs), {"observed_value": measured[rows]})
+        return Answer(between(measured[rows], limits), {"observed_value": measured[rows]})
 
     return Plan((rows,), answer)
 

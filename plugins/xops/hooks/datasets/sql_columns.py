@@ -159,11 +159,12 @@ def insert(connection: Connection, target: Table, rows: pa.Table) -> None:
 
 def _copy(connection: Connection, target: Table, rows: pa.Table) -> None:
     from psycopg import Error
+    from psycopg.sql import SQL, Identifier
     from sqlalchemy.exc import DBAPIError
 
-    quoting = connection.dialect.identifier_preparer
-    names = ", ".join(quoting.quote(name) for name in rows.schema.names)
-    statement = f"COPY {quoting.format_table(target)} ({names}) FROM STDIN"
+    named = SQL(".").join(Identifier(name) for name in (target.schema, target.name) if name)
+    columns = SQL(", ").join(map(Identifier, rows.schema.names))
+    statement = SQL("COPY {} ({}) FROM STDIN").format(named, columns)
     cursor: Any = connection.connection.cursor()
     try:
         with cursor.copy(statement) as copy:
@@ -171,7 +172,7 @@ def _copy(connection: Connection, target: Table, rows: pa.Table) -> None:
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     copy.write_row(row)
     except Error as error:
-        raise DBAPIError.instance(statement, None, error, Error) from error
+        raise DBAPIError.instance(statement.as_string(), None, error, Error) from error
     finally:
         cursor.close()
 

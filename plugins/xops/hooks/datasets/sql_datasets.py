@@ -40,7 +40,8 @@ class SqlDatasets(PlainDatasets):
     A table keeps its newest version only: there is no reading, comparing or going back to what readers saw before, and
     no tag. What is staged or in quarantine can be read, and compared with what readers see. A batch that may evolve the
     table adds columns; no column's type is changed, and none has to be in a table that was made here, which holds
-    integers of 64 bits and doubles.
+    integers of 64 bits and doubles. Of a table that somebody made, staging refuses rows that a column would not take or
+    would change, and counts them; what its other constraints refuse shows when a batch is published.
     """
 
     stored = staticmethod(as_in_tables)
