@@ -16,12 +16,12 @@ import sqlglot
 
 from xops.core.drift.judge import compare
 from xops.core.errors import Misconfigured
-from xops.core.suite.plan import Kind
+from xops.core.suite.plan import Kind, columns_of
 from xops.engines.duckdb_scan import DuckdbScan, profiler
 from xops.engines.sql.columns import described, describing
 from xops.engines.sql.dialect import DIALECTS, Dialect, dialect_of
 from xops.engines.sql.scan import SqlScan
-from xops.engines.sql.statement import table_of
+from xops.engines.sql.statement import select, table_of
 
 pytestmark = pytest.mark.integration
 
@@ -183,6 +183,19 @@ def test_profiles_of_two_states_of_a_table_add_up_and_those_of_another_database_
     assert all(distance < limit for _, distance, limit in found.values())
     with pytest.raises(Misconfigured, match=r"made by profiler .*trino.*, here counts .*spark"):
         other.scan(profile=spec)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize(("column", "zone"), [("c0", ""), ("c1", "+02:00")])
+def test_a_moment_keeps_its_microseconds_in_every_dialect(name, column, zone):
+    columns = columns_of([("at", "timestamp[us]"), ("zoned", "timestamp[us, tz=UTC]")])
+    kind = "TIMESTAMPTZ" if zone else "TIMESTAMP"
+    asked = f"count(CASE WHEN {column} >= {kind} '2021-01-01 12:00:00.000001{zone}' THEN 1 END)"
+    made = select(table_of("shop.orders"), columns, [asked], DIALECTS[name])
+    (moment,) = sqlglot.parse_one(made, read=DIALECTS[name].name).find_all(sqlglot.exp.Cast)
+    assert moment.this.this == f"2021-01-01 12:00:00.000001{zone}"
+    digits = [part.this.to_py() for part in moment.to.expressions]
+    assert digits == ([6] if name == "trino" else []), "only Trino's have three digits where nothing is said"
 
 
 def test_a_database_whose_sql_is_not_made_is_named():

@@ -29,6 +29,7 @@ class Dialect:
     :param wide: the type that holds any sum of integers; empty where the sum itself does.
     :param groups_floats: whether rows may be partitioned by a double.
     :param hashed: 64 bits of a text {v}, the same in every release; empty where profiles are made in another way.
+    :param moment_digits: after the second's point, to be said where a timestamp has fewer otherwise; 0 where it has not.
     :param moments: microseconds since 1970 of a timestamp {r}: without a zone, and with one.
     """
 
@@ -38,6 +39,7 @@ class Dialect:
     wide: str = ""
     groups_floats: bool = True
     hashed: str = ""
+    moment_digits: int = 0
     moments: tuple[str, str] = ("epoch_us({r})", "epoch_us({r})")
 
 
@@ -65,6 +67,7 @@ DIALECTS: Mapping[str, Dialect] = {
         nan_equals=False,
         wide="DECIMAL(38, 0)",
         hashed="FROM_BIG_ENDIAN_64(XXHASH64(TO_UTF8({v})))",
+        moment_digits=6,
         moments=("ROUND(TO_UNIXTIME({r}) * 1000000)", "ROUND(TO_UNIXTIME({r}) * 1000000)"),
     ),
     "spark": Dialect("spark", wide="DECIMAL(38, 0)", hashed="XXHASH64({v})", moments=_SPARK_MOMENTS),
@@ -93,6 +96,8 @@ def lowered(tree: exp.Expr, columns: Mapping[str, Column], dialect: Dialect) -> 
     from sqlglot import exp
 
     for cast in list(tree.find_all(exp.Cast)):
+        if dialect.moment_digits and cast.to.is_type("timestamp", "timestampntz", "timestamptz"):
+            cast.to.set("expressions", [exp.DataTypeParam(this=exp.Literal.number(dialect.moment_digits))])
         if isinstance(cast.parent, (exp.Avg, exp.Sum, exp.StddevSamp, exp.Add)) and _is_exotic(cast, columns):
             cast.replace(_tamed(cast))
     for total in list(tree.find_all(exp.Sum)):
