@@ -148,6 +148,16 @@ def test_the_bars_hold_every_value_and_both_sides_the_same_places(sides, place):
     assert sum(drawn(columns[0], far.columns[0])[1]["y"]) == 3 if place == 0 else True
 
 
+@pytest.mark.parametrize("far", [1e308, -1.7e308])
+def test_values_so_far_away_that_their_sum_is_infinite_stand_at_the_last_bar(sides, far):
+    old = sides[0]
+    new = DuckdbScan(pa.table({"delay": [far] * 3000}), version="far").scan(profile=old.spec).profile
+    first, second = drawn(old.column("delay"), new.column("delay"))
+    assert (second["y"][-1 if far > 0 else 0], sum(second["y"])) == (3000, 3000)
+    assert len(first["y"]) == len(second["y"]) <= 60
+    assert page(snapshot(old, new, compare(old, new, ["delay"]), max_share=0.5, facts={}))
+
+
 def test_a_column_without_bins_has_no_bar():
     empty = ColumnProfile(DuckdbScan(pa.table({"x": pa.nulls(3, pa.float64())}), version="v").spec().columns[0], 3, 3)
     assert drawn(empty, empty) == ({"x": [], "y": []}, {"x": [], "y": []})

@@ -102,7 +102,7 @@ def _further(count: int, bars_away: float) -> list[int]:
     """Give the bars outside the bins: all that is there stands at its mean, or at the last of these bars."""
     if not count:
         return []
-    return [0] * min(int(max(bars_away, 0)), _FURTHER - 1) + [int(count)]
+    return [0] * int(min(max(bars_away, 0), _FURTHER - 1)) + [int(count)]
 
 
 def _mean_above(side: ColumnProfile) -> float:
