@@ -29,7 +29,7 @@ class Dialect:
     :param wide: the type that holds any sum of integers; empty where the sum itself does.
     :param groups_floats: whether rows may be partitioned by a double.
     :param hashed: 64 bits of a text {v}, the same in every release; empty where profiles are made in another way.
-    :param moment_digits: after the second's point, to be said where a timestamp has fewer otherwise; 0 where it has not.
+    :param moment_digits: after the second, to be said of a timestamp that has fewer where nothing is; 0 elsewhere.
     :param moments: microseconds since 1970 of a timestamp {r}: without a zone, and with one.
     """
 
