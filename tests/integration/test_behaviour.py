@@ -179,3 +179,26 @@ def test_what_makes_no_sense_is_a_mistake():
         Behaviour()
     with pytest.raises(Misconfigured, match="more rain: a column in to or add"):
         Change("more rain", "not_lower")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "value", "kept", "given"),
+    [
+        (["a", "b"], "category", "a", "category", "a"),
+        (["a", "b"], "category", None, "category", None),
+        (["a", "b"], "category", "new", "object", "new"),
+        ([1, 2], "int64", None, "float64", None),
+        ([1, 2], "int64", 0.5, "float64", 0.5),
+        ([1, 2], "Int64", None, "Int64", None),
+        ([1, 2], "Int64", 0.5, "float64", 0.5),
+        (["2013-01-01", "2013-02-01"], "datetime64[ns]", "2014-01-01", "datetime64[ns]", pd.Timestamp("2014-01-01")),
+        (["a", "b"], "object", None, "object", None),
+    ],
+)
+def test_a_column_that_is_changed_keeps_its_type(values, kind, value, kept, given):
+    asked, seen = FRAME.head(2).assign(column=pd.Series(values, dtype=kind)), []
+    model = Model(lambda frame: seen.append(frame["column"]) or np.zeros(len(frame)))
+    exam = Exam(asked, np.array([True, False]), "binary", Contender("m/2", model, (*COLUMNS, "column")))
+    Behaviour(changes=[Change("given", "same", to={"column": value})])(exam)
+    assert seen[0].dtype == kept
+    assert seen[0].isna().all() if given is None else (seen[0] == given).all()

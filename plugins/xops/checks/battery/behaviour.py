@@ -131,7 +131,8 @@ class Behaviour:
         if texts:
             raise Unmeasured(f"the rows hold no numbers of {texts[0]}, to which something is to be added")
         added = {one: frame[one] + more for one, more in change.add.items()}
-        after = before.on(with_columns(frame, {**change.to, **added}))
+        given = {one: _in_type(frame[one], value) for one, value in change.to.items()}
+        after = before.on(with_columns(frame, {**given, **added}))
         if change.then == "same" and self.of is None and (exam.kind is Kind.MULTICLASS or _classes_alone(exam)):
             return np.asarray(before.labels != after.labels)
         moved = self._answer(exam, after) - self._answer(exam, before)
@@ -200,6 +201,21 @@ class Behaviour:
                 case.at_most is None or value <= case.at_most
             )
         return known
+
+
+def _in_type(column: pd.Series, value: Any) -> Any:
+    """Give a value for every row of a column, in the column's own type: a category stays one, nothing becomes NaN."""
+    import pandas as pd
+
+    kept = column.dtype
+    if not pd.api.types.is_extension_array_dtype(kept) and kept.kind not in "mM":
+        return np.nan if value is None and kept.kind in "iufb" else value
+    if isinstance(kept, pd.CategoricalDtype) and not (pd.isna(value) or value in kept.categories):
+        return value
+    try:
+        return pd.Series([value] * len(column), index=column.index).astype(kept)
+    except (TypeError, ValueError):
+        return value
 
 
 def _classes_alone(exam: Exam) -> bool:
