@@ -539,6 +539,7 @@ fit_and_both = fit_and({"artifacts": {"cards": "x", "cards/card.md": "x"}})
 fit_and_null = fit_and({"artifacts": {"card\0.md": "x"}})
 fit_and_long = fit_and({"artifacts": {"x" * 256: "x"}})
 fit_and_ours = fit_and({"artifacts": {"environment.txt": "x"}})
+fit_and_params = fit_and({"artifacts": {"params.json": "{}"}})
 fit_and_outside = fit_and({"metrics": {"../gain": 1}})
 fit_and_missing = fit_and({"artifacts": {"card.md": Path("/no/such/file")}})
 NOTHING_TO_CALL = 7
@@ -656,6 +657,7 @@ def test_a_module_with_a_mistake_in_it_is_named(fails, new_model, tmp_path, monk
         ("fit_and_null", "a relative path without .. was wanted"),
         ("fit_and_long", "a name of at most 255 bytes was wanted"),
         ("fit_and_ours", "the run keeps environment.txt itself; name it otherwise"),
+        ("fit_and_params", "the run keeps params.json itself; name it otherwise"),
         ("fit_and_outside", "metric '../gain': a name that MLflow keeps was wanted"),
         ("fit_and_missing", "artifact 'card.md' cannot be read"),
     ],

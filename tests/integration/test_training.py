@@ -1,20 +1,24 @@
 """What a training records of its function, data and surroundings; and the function in a notebook and in a DAG."""
 
 import datetime as dt
+import hashlib
 import json
+import re
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from xops.decorators import train_model
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.models import training_code
-from xops.hooks.models.champions import load_version
+from xops.hooks.models.champions import load_version, training_record
 from xops.operators.training import TrainModelOperator
 
 pytestmark = pytest.mark.integration
@@ -61,6 +65,12 @@ def fit(frame, params):
     return LogisticRegression().fit(frame[["distance"]], frame[frame.columns[-1]])
 
 
+def fit_all(frame, params):
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier().fit(frame[frame.columns[:-1]], frame["late"])
+
+
 def fit_with_more(frame, params):
     drawn = np.random.rand()  # noqa: NPY002 - what scikit-learn draws from
     return fit(frame, params), {
@@ -100,6 +110,41 @@ def test_what_the_function_was_given_and_gave_is_recorded_as_it_was(mlflow, run,
     assert found.data.params == {"layers": "[8]", "window": "24", "xops.window": "3"}
     assert found.data.metrics["rows"] == 24
     assert given == {"layers": [8], "window": 24}
+
+
+@pytest.mark.parametrize(("length", "whole"), [(6000, True), (6001, False), (500_000, False)])
+def test_a_parameter_longer_than_mlflow_keeps_is_whole_in_a_file_of_the_run(mlflow, run, model, length, whole):
+    given = {"words": "é" * length, "depth": 3}
+    answer = run(TrainModelOperator(task_id="train", model=model, train=fit, hyperparameters=given, **TASK))
+    (found,) = mlflow.runs(model)
+    assert (answer["version"], found.info.status, found.data.params["depth"]) == ("1", "FINISHED", "3")
+    files = {file.path for file in mlflow.direct.list_artifacts(found.info.run_id)}
+    if whole:
+        assert found.data.params["words"] == given["words"]
+        assert "params.json" not in files
+    else:
+        kept = hashlib.sha256(given["words"].encode()).hexdigest()
+        assert found.data.params["words"] == f"sha256:{kept}, {length} characters, see params.json"
+        assert json.loads(Path(mlflow.direct.download_artifacts(found.info.run_id, "params.json")).read_text()) == {
+            **given, "xops.window": 3,
+        }  # fmt: skip
+
+
+def test_columns_by_the_hundreds_are_kept_and_by_the_thousands_refused_before_anything_is_recorded(mlflow, run, model):
+    names = [f"a_name_as_long_as_those_of_generated_features_{number:04d}" for number in range(2500)]
+    ids = np.arange(40)
+    rows = {"id": ids, "day": [f"day {number}" for number in ids % 20], "late": ids % 2 == 0, "distance": ids * 1.0}
+    hook = IcebergHook()
+    hook.publish(hook.stage(pa.table(rows | dict.fromkeys(names, ids * 1.0)), table="nyc.wide", batch="2013-01"))
+    task = TASK | {"features": "nyc.wide"}
+    wide = {"columns": ["distance", *names[:300]], "task_id": "train", "model": model, "train": fit_all}
+    assert run(TrainModelOperator(**task | wide))["version"] == "1"
+    assert len(training_record(model, "1", conn_id="mlflow_default").columns) == 301
+    (found,) = mlflow.runs(model)
+    assert re.fullmatch(r"sha256:\w{64}, \d+ characters, see the tag of the version", found.data.tags["xops.columns"])
+    with pytest.raises(AirflowFailException, match="columns: at most 100000 characters were wanted"):
+        run(TrainModelOperator(**task | wide | {"columns": ["distance", *names], "model": "wider"}))
+    assert mlflow.runs("wider") == []
 
 
 def test_the_environment_is_another_with_another_package(monkeypatch):

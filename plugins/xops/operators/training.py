@@ -133,6 +133,7 @@ class TrainModelOperator(XopsOperator):
         code = f"{name}@{training_code.source_hash(function)}"
         lake = IcebergHook(self.iceberg_conn_id)
         frame, record = self._rows(lake, asker, code, chosen.record if chosen else None)
+        tags = record.to_tags()
         fitted = training_code.call(
             name, function, frame[[*self.columns, self.target]].reset_index(drop=True), dict(params)
         )
@@ -147,7 +148,7 @@ class TrainModelOperator(XopsOperator):
             model=self.model,
             key=origin_of(context).key,
             params=params | {"xops.window": self.window},
-            tags=record.to_tags()
+            tags=tags
             | training_code.code_tags(function)
             | run_tags(context)
             | (chosen.tags if chosen else self._mapped(hook, context))

@@ -11,6 +11,8 @@ from xops.core.dataset.versions import DataVersion
 from xops.core.errors import Misconfigured
 from xops.core.model.holdout import Holdout
 
+_KEPT = 100_000  # characters that MLflow keeps of a tag of a model version
+
 
 class AskedBy(StrEnum):
     """Who or what asked for a training."""
@@ -48,8 +50,11 @@ class TrainingRecord:
     code: str
 
     def to_tags(self) -> dict[str, str]:
-        """Give it as the tags of a model version."""
-        return {
+        """Give it as the tags of a model version.
+
+        :raises Misconfigured: when one is longer than MLflow keeps, as of columns by the thousands.
+        """
+        tags = {
             "xops.features": self.features.name,
             "xops.labels": self.labels.name,
             "xops.batches": json.dumps(self.batches),
@@ -61,6 +66,12 @@ class TrainingRecord:
             "xops.asked_by": str(self.asked_by),
             "xops.code": self.code,
         }
+        if long := [name for name, value in tags.items() if len(value) > _KEPT]:
+            raise Misconfigured(
+                f"{long[0]}: at most {_KEPT} characters were wanted, which MLflow keeps of a model version's tag, "
+                f"found {len(tags[long[0]])}; give fewer"
+            )
+        return tags
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str], subject: str) -> TrainingRecord:

@@ -6,10 +6,12 @@ import contextlib
 import re
 import tempfile
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, Unavailable
+from xops.core.strict_json import dumps
 from xops.hooks.models import model_files
 from xops.hooks.models.versions import KEY, MANIFEST, MlflowVersions, quoted
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _NAME = "mlflow.runName"
 _PARAMS = 100  # that MLflow takes at once
+_VALUE, _TAG = 6000, 8000  # characters that MLflow keeps of a parameter's value, and of a run's tag
+_WHOLE = "params.json"  # the file of a run that has parameters as they are
 _UNNAMED = re.compile('[.%"]')  # what the name of a registered model may have, and that of its files may not
 
 
@@ -30,8 +34,10 @@ class Training:
 
     :param model: the registered model.
     :param key: idempotency key of the task that trained.
-    :param params: what the training function was given.
-    :param tags: who asked, code version, data versions; texts.
+    :param params: what the training function was given; the file ``params.json`` of the run has all of them whole where
+        a value is longer than MLflow keeps, of which the run then has the digest.
+    :param tags: who asked, code version, data versions; texts. Of one that is longer than MLflow keeps the run has the
+        digest, and the version all of it.
     :param metrics: finite numbers.
     :param inputs: by role (``features``, ``labels``), the name and the digest of a dataset version.
     :param files: what the run keeps, contents by relative path.
@@ -135,7 +141,8 @@ class MlflowHook(MlflowVersions):
         known = self._runs_of(experiment, training.key)
         if not known:
             with contextlib.suppress(Unavailable), self.client(retries=0) as client:
-                name, tags = training.tags.get(_NAME, training.key[:8]), {KEY: training.key, **training.tags}
+                name = training.tags.get(_NAME, training.key[:8])
+                tags = {KEY: training.key, **_short(training.tags, _TAG, "the tag of the version")}
                 client.create_run(experiment, start_time=began, tags=tags, run_name=name)
             known = self._runs_of(experiment, training.key)
         if not known:
@@ -167,9 +174,11 @@ class MlflowHook(MlflowVersions):
         """Log a training's parameters, metrics, data and files."""
         self.settled(lambda client: _log_values(client, training, run_id, steps))
         self.settled(lambda client: _log_inputs(client, training, run_id))
-        if training.files:
+        params = {name: str(value) for name, value in training.params.items()}
+        whole = {} if params == _short(params, _VALUE, _WHOLE) else {_WHOLE: dumps(dict(training.params))}
+        if files := {**training.files, **whole}:
             with self.client() as client:
-                _log_files(client, run_id, training.files)
+                _log_files(client, run_id, files)
 
     def _log(self, training: Training, run_id: str, files: Path) -> str:
         """Log a training's numbers and its model directory; give the model's URI."""
@@ -205,9 +214,20 @@ def _log_values(client: MlflowClient, training: Training, run_id: str, steps: Ma
 
     metrics = [Metric(name, value, 0, 0) for name, value in training.metrics.items()]
     metrics += [Metric(name, value, 0, step) for name, found in steps.items() for step, value in enumerate(found)]
-    params = [Param(name, str(value)) for name, value in training.params.items()]
+    values = {name: str(value) for name, value in training.params.items()}
+    params = [Param(name, value) for name, value in _short(values, _VALUE, _WHOLE).items()]
     for place in range(0, max(len(params), 1), _PARAMS):
         client.log_batch(run_id, metrics=[] if place else metrics, params=params[place : place + _PARAMS])
+
+
+def _short(texts: Mapping[str, str], most: int, whole: str) -> dict[str, str]:
+    """Give texts, the digest of those that are longer than is kept; MLflow would cut them off without a word."""
+    return {
+        name: text
+        if len(text) <= most
+        else f"sha256:{sha256(text.encode()).hexdigest()}, {len(text)} characters, see {whole}"
+        for name, text in texts.items()
+    }
 
 
 def _log_inputs(client: MlflowClient, training: Training, run_id: str) -> None:

@@ -96,14 +96,17 @@ class Chosen:
 
 def open_parent(hook: MlflowHook, sweep: Sweep) -> str:
     """Give the run of a sweep, made where there is none; it goes on until :func:`end_parent`."""
-    about = {"metric": sweep.rule.metric, "folds": sweep.folds, "trials": sweep.trials}
-    return hook.record_run(_training(sweep, sweep.key, {**sweep.fixed, **about}, {_NAME: f"sweep {sweep.key[:8]}"}))
+    return hook.record_run(_training(sweep, sweep.key, _about(sweep), {_NAME: f"sweep {sweep.key[:8]}"}))
 
 
 def end_parent(hook: MlflowHook, sweep: Sweep, chosen: Mapping[str, Any]) -> None:
     """End the run of a sweep, with the parameters of the chosen trial; without any it failed."""
-    params = {f"best.{name}": value for name, value in chosen.items()}
+    params = _about(sweep) | {f"best.{name}": value for name, value in chosen.items()}
     hook.end_run(hook.record_run(_training(sweep, sweep.key, params, {})), "FINISHED" if chosen else "FAILED")
+
+
+def _about(sweep: Sweep) -> dict[str, Any]:
+    return {**sweep.fixed, "metric": sweep.rule.metric, "folds": sweep.folds, "trials": sweep.trials}
 
 
 def record_trial(hook: MlflowHook, sweep: Sweep, trial: Trial, began: int, code: Mapping[str, str]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[\w\-. :/]{1,250}")  # what MLflow takes as the name of a parameter or a metric
 _PART = 255  # bytes that the name of a file may have
-_OURS = ("environment.txt", "card")  # what else a run keeps
+_OURS = ("environment.txt", "params.json", "card")  # what else a run keeps
 
 
 @dataclass(frozen=True, slots=True)

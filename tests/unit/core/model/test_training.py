@@ -62,6 +62,13 @@ def test_a_version_is_remembered_by_its_name_alone():
     assert TrainingRecord.from_tags(record.to_tags(), "models:/m/2") == RECORD
 
 
+def test_a_record_longer_than_a_tag_is_refused():
+    wide = replace(RECORD, columns=("a" * 99_996,))
+    assert TrainingRecord.from_tags(wide.to_tags(), "models:/m/2") == wide
+    with pytest.raises(Misconfigured, match=r"xops\.columns: at most 100000 characters .* found 100001; give fewer"):
+        replace(RECORD, columns=("a" * 99_997,)).to_tags()
+
+
 @pytest.mark.parametrize("tag", sorted(RECORD.to_tags()))
 def test_a_version_that_lacks_a_tag_is_refused_by_that_tag(tag):
     tags = {name: text for name, text in RECORD.to_tags().items() if name != tag}
