@@ -1,6 +1,7 @@
 """The whole battery put to models and tables of every kind: no check breaks, and each tells what it can."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import lightgbm
 import numpy as np
@@ -250,12 +251,34 @@ def test_people_are_told_apart_by_values_of_any_type_and_what_is_no_number_gets_
     unknown = replace(exam.candidate, trained_on=None)  # by the row's hash, for which a list has none
     strange = replace(exam, frame=exam.frame.assign(sex=[sex] * ROWS), candidate=unknown)
     (finding,) = findings_of(Fairness(["sex"], differences={"accuracy": 0.1}), strange)
-    assert (finding.outcome, finding.reason[:9]) == (Outcome.UNKNOWN, "1 groups ")
+    assert (finding.outcome, finding.reason[:9]) == (Outcome.UNKNOWN, "1 group, ")
     strange = replace(exam, frame=exam.frame.assign(hour=pd.Categorical(exam.frame["hour"])))
     (finding,) = findings_of(Robustness({"units": 1.0}, units={"hour": 10.0}), strange)
     assert finding.reason == "the model reads no numbers of the columns hour"
     (finding,) = findings_of(Behaviour([Change("later", "same", add={"hour": 1})]), strange)
     assert finding.reason.startswith("the rows hold no numbers of hour")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [lambda at: [at % 3, 1.5], lambda at: np.array([at % 3]), lambda at: {"a": at % 3}],
+    ids=["list", "array", "dict"],
+)
+def test_a_feature_of_lists_hides_no_finding_of_the_others(value):
+    frame = FRAME.assign(words=pd.Series([value(at) for at in range(ROWS)], dtype=object))
+    columns, learned = (*NUMBERS, "words"), Learned(frame, LATE)
+    asked = fitted(LogisticRegression())
+    model = SimpleNamespace(
+        classes_=asked.classes_, predict_proba=lambda given: asked.predict_proba(given[list(NUMBERS)])
+    )
+    model.predict = lambda given: asked.predict(given[list(NUMBERS)])
+    exam = Exam(frame, LATE, "binary", Contender("m/2", model, columns, learned=learned))
+    checks = [Slices(columns=["words"]), Leakage(), Explanation(rows=60, shap=True), Robustness({"categories": 1.0})]
+    found = {f"{one.check} {one.subject}": one for check in checks for one in findings_of(check, exam)}
+    assert "broke" not in " ".join(one.reason for one in found.values())
+    assert found["roc_auc_alone words"].outcome is Outcome.PASS
+    assert found["near_duplicates m/2"].observed > 0.5  # they are the rows themselves
+    assert found["importance m/2"].detail["shap_by"]["rows"] == 60
 
 
 def test_two_rows_are_too_few_and_nobody_says_how_many_would_do():

@@ -118,6 +118,17 @@ def test_people_of_whom_nothing_is_known_are_a_group():
     assert "missing" in {group["group"] for group in finding.detail["groups"]}
 
 
+def test_a_single_row_is_a_single_group():
+    one = Exam(
+        pd.DataFrame({"said": [1.0], "sex": ["f"]}),
+        np.array([2.0]),
+        "regression",
+        Contender("m/2", Said(()), ("said",)),
+    )
+    (finding,) = Fairness(["sex"], differences={"mean_absolute_error": 1})(one)
+    assert (finding.outcome, finding.reason) == (UNKNOWN, "1 group, group 1; two are needed")
+
+
 def test_values_of_people_are_told_only_where_they_may_be():
     exam = exam_of(UNFAIR, sex=np.array(["Jo" if at % 3 else "Kim" for at in range(4000)]), rows=4000)
     hidden = four_fifths(["sex", "age"])(exam)

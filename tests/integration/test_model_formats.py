@@ -1,5 +1,6 @@
 """Models of each library: the same after loading, and no byte of a hostile directory deserialised."""
 
+import functools
 import importlib.metadata
 import json
 import pickle
@@ -15,7 +16,7 @@ from mlflow.pyfunc import PythonModel
 
 from xops.core.errors import Misconfigured
 from xops.hooks.models import model_files, model_formats, torch_models
-from xops.hooks.models.model_formats import answers
+from xops.hooks.models.model_formats import answers, requirements_of
 from xops.hooks.models.registry import MlflowHook
 
 pytestmark = pytest.mark.integration
@@ -37,6 +38,50 @@ def _sklearn():
         for name in ("RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting"):
             size = {"max_iter": 3} if name[0] == "H" else {"n_estimators": 3}
             yield f"{name}{kind} {target.dtype}", getattr(ensemble, name + kind)(**size), target
+
+
+def _composed():
+    """Give models that are made of others, and what they are asked of beside numbers."""
+    import lightgbm
+    import xgboost
+    from sklearn import (
+        calibration,
+        compose,
+        ensemble,
+        feature_selection,
+        gaussian_process,
+        linear_model,
+        model_selection,
+        neural_network,
+        preprocessing,
+        tree,
+    )
+    from sklearn.gaussian_process import kernels
+    from sklearn.pipeline import make_pipeline
+
+    coded = compose.make_column_transformer(
+        (preprocessing.OneHotEncoder(), ["carrier"]), ("passthrough", ["distance", "hour"])
+    )
+    boosters = [
+        (xgboost.XGBClassifier(n_estimators=3), LATE), (xgboost.XGBRegressor(n_estimators=3), MINUTES),
+        (lightgbm.LGBMClassifier(n_estimators=3, verbose=-1), WHICH),
+        (lightgbm.LGBMRegressor(n_estimators=3, verbose=-1), MINUTES), (linear_model.LogisticRegression(), LATE),
+    ]  # fmt: skip
+    yield from ((f"one-hot {type(last).__name__}", make_pipeline(coded, last), target) for last, target in boosters)
+    yield "categories", ensemble.HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=3), LATE
+    first, second = linear_model.LogisticRegression(), tree.DecisionTreeClassifier(random_state=0)
+    others = {
+        "voting": (ensemble.VotingClassifier([("a", first), ("b", second)], voting="soft"), WHICH),
+        "stacking": (ensemble.StackingClassifier([("a", first), ("b", second)]), LATE),
+        "calibrated": (calibration.CalibratedClassifierCV(second, cv=2), LATE),
+        "calibrated by steps": (calibration.CalibratedClassifierCV(second, cv=2, method="isotonic"), LATE),
+        "search": (model_selection.GridSearchCV(second, {"max_depth": [1, 2]}, cv=2), LATE),
+        "network": (neural_network.MLPRegressor(max_iter=300, random_state=0, tol=1), MINUTES),
+        "selected": (make_pipeline(feature_selection.SelectKBest(k=1), first), LATE),
+        "process": (gaussian_process.GaussianProcessRegressor(kernels.RBF() + kernels.WhiteKernel()), MINUTES),
+    }
+    scaled = ((name, make_pipeline(preprocessing.StandardScaler(), one), of) for name, (one, of) in others.items())
+    yield from scaled
 
 
 def _lightgbm():
@@ -62,6 +107,34 @@ MODELS = [*_sklearn(), *_lightgbm(), *_xgboost()]
 def kept(fitted, folder):
     model_files.save(fitted, folder, example=FRAME, requirements=["numpy"])
     return model_files.load(folder, name="models:/m/1", wanted=model_files.manifest_digest(folder))
+
+
+@pytest.mark.parametrize(("model", "target"), [pytest.param(*rest, id=name) for name, *rest in _composed()])
+def test_a_model_that_is_made_of_others_comes_back_as_it_was(tmp_path, model, target):
+    carrier = pd.Series(np.asarray(["AA", "UA", "É"])[np.arange(90) % 3], dtype="category")
+    frame = FRAME.assign(carrier=carrier) if "carrier" in str(model) or "from_dtype" in str(model) else FRAME
+    fitted = model.fit(frame, target)
+    model_files.save(fitted, tmp_path / "m", example=frame, requirements=requirements_of(fitted))
+    wanted = model_files.manifest_digest(tmp_path / "m")
+    loaded = model_files.load(tmp_path / "m", name="models:/m/1", wanted=wanted)
+    np.testing.assert_allclose(answers(loaded, frame), answers(fitted, frame), rtol=1e-6)
+    library = type(fitted[-1] if hasattr(fitted, "steps") else fitted).__module__.partition(".")[0]
+    pinned = " ".join(requirements_of(fitted)).replace("scikit-learn", "sklearn")
+    assert f"{library}==" in pinned.replace("-cpu", "")
+    assert "skops==" in pinned
+
+
+def test_a_function_that_nobody_trusts_is_refused_within_a_partial_that_is(tmp_path, monkeypatch):
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    fitted = make_pipeline(FunctionTransformer(functools.partial(shifted)), LinearRegression()).fit(FRAME, MINUTES)
+    with monkeypatch.context() as patched:
+        patched.setattr(model_formats, "TRUSTED", (*model_formats.TRUSTED, f"{__name__}.shifted"))
+        model_files.save(fitted, tmp_path / "m", example=FRAME, requirements=["numpy"])
+    with pytest.raises(Misconfigured, match=r"types that are not trusted.*\.shifted"):
+        model_files.load(tmp_path / "m", name="models:/m/1", wanted=None)
 
 
 @pytest.mark.parametrize(("model", "target"), [pytest.param(*rest, id=name) for name, *rest in MODELS])

@@ -110,8 +110,10 @@ def _kernel(answers: Any) -> Callable[[Any], Any]:
     import pandas as pd
     import shap
 
+    from xops.checks.battery.contender import hashable
+
     frame = answers.frame
-    named = pd.DataFrame({one: pd.factorize(frame[one], use_na_sentinel=False)[0] for one in frame.columns})
+    named = pd.DataFrame({one: pd.factorize(hashable(frame[one]), use_na_sentinel=False)[0] for one in frame.columns})
     first = {one: np.unique(named[one], return_index=True)[1] for one in frame.columns}
 
     def ask(codes: Any) -> Any:

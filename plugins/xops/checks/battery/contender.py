@@ -73,10 +73,16 @@ def row_hashes(frame: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.uint64
         {column: object for column in read.columns if column not in numbers}
     )
     for column in read.columns.difference(numbers, sort=False):
-        if read[column].map(_holds_others).any():
-            read[column] = read[column].map(lambda value: _text(value) if _holds_others(value) else value)
+        read[column] = hashable(read[column])
     hashes: NDArray[np.uint64] = pd.util.hash_pandas_object(read, index=False).to_numpy(dtype=np.uint64)
     return hashes
+
+
+def hashable(column: pd.Series) -> pd.Series:
+    """Give a column whose values can be told apart: lists, arrays and the like as texts of what they hold."""
+    if not column.map(_holds_others).any():
+        return column
+    return column.map(lambda value: _text(value) if _holds_others(value) else value)
 
 
 def _holds_others(value: Any) -> bool:

@@ -101,6 +101,9 @@ class Fairness:
         ends += [("difference", self.differences[metric])] if metric in self.differences else []
         if people.why:
             return [self._unknown(f"{metric}_{end}", people.name, limit, people.why) for end, limit in ends]
+        if len(people.names) == 1:
+            why = f"1 group, {people.names[0]}; two are needed"
+            return [self._unknown(f"{metric}_{end}", people.name, limit, why) for end, limit in ends]
         values, among = _by_group(part, people)
         share = np.bincount(people.codes, minlength=len(people.names)) / exam.rows
         large = [place for place in range(len(people.names)) if share[place] >= self.min_share]

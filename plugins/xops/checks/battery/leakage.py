@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xops.checks.battery.answers import Kind, Unmeasured
+from xops.checks.battery.contender import hashable
 from xops.checks.battery.disturbances import SEED, numbers, values_of, with_columns
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, Units, correct, intervals_of_rows
@@ -231,7 +232,7 @@ def _coded(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
     if numbers(frame, (column,)):
         values = values_of(frame, [column])[:, 0]
         return np.where(np.isfinite(values), values, np.nan)
-    codes, _ = pd.factorize(frame[column], sort=False)
+    codes, _ = pd.factorize(hashable(frame[column]), sort=False)
     return np.where(codes < 0, np.nan, codes)
 
 
@@ -249,7 +250,7 @@ def _near(learned: pd.DataFrame, exam: pd.DataFrame, columns: list[str], near: f
         hashes = []
         for frame in (learned, exam):
             cells = pd.DataFrame(np.floor(values_of(frame, there) / width + shift))
-            named = {f"other {place}": frame[one].array.astype(object) for place, one in enumerate(others)}
+            named = {f"other {place}": hashable(frame[one]).array.astype(object) for place, one in enumerate(others)}
             hashes.append(pd.util.hash_pandas_object(cells.assign(**named), index=False))
         found |= np.isin(hashes[1].to_numpy(), hashes[0].to_numpy())
     return found

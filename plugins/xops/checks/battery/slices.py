@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from xops.checks.battery.answers import Kind
+from xops.checks.battery.contender import hashable
 from xops.checks.battery.measure import query_losses
 from xops.core.errors import Misconfigured
 from xops.core.model.intervals import Interval, correct
@@ -192,8 +193,9 @@ def _array(column: Any) -> NDArray[Any]:
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         numbers: NDArray[Any] = column.to_numpy(dtype=float, na_value=np.nan)
         return numbers
-    gone = column.isna()
-    return np.array([None if no else value for value, no in zip(column.tolist(), gone, strict=True)], dtype=object)
+    told = hashable(column)
+    gone = told.isna()
+    return np.array([None if no else value for value, no in zip(told.tolist(), gone, strict=True)], dtype=object)
 
 
 def _told(finding: Finding) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
 from xops.hooks.models import flavors, torch_models
+from xops.hooks.models.trusted_types import TRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,36 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-# What a scikit-learn tree ensemble or pipeline is made of, beyond what skops trusts by itself. None of these runs
-# code of the file's choosing when it is loaded.
-TRUSTED = (
-    "numpy.dtype",
-    "sklearn._loss._loss.CyAbsoluteError",
-    "sklearn._loss._loss.CyExponentialLoss",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfGammaLoss",
-    "sklearn._loss._loss.CyHalfMultinomialLoss",
-    "sklearn._loss._loss.CyHalfPoissonLoss",
-    "sklearn._loss._loss.CyHalfSquaredError",
-    "sklearn._loss._loss.CyPinballLoss",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogLink",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.link.MultinomialLogit",
-    "sklearn._loss.loss.AbsoluteError",
-    "sklearn._loss.loss.ExponentialLoss",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss.loss.HalfGammaLoss",
-    "sklearn._loss.loss.HalfMultinomialLoss",
-    "sklearn._loss.loss.HalfPoissonLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-    "sklearn._loss.loss.PinballLoss",
-    "sklearn.compose._column_transformer._RemainderColsList",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-)
 _ABOUT = "xops"  # what MLmodel's metadata hold of us
 
 
@@ -128,7 +99,15 @@ def format_of(fitted: Any) -> Format:
 
 def requirements_of(fitted: Any) -> list[str]:
     """Pin what a model needs to load again, so that MLflow does not spend eight seconds to find out."""
-    return [_pinned(package) for package in format_of(fitted).packages]
+    packages = dict.fromkeys((*format_of(fitted).packages, *_within(fitted)))
+    return [_pinned(package) for package in packages]
+
+
+def _within(fitted: Any) -> list[str]:
+    """Give the libraries of other models that a scikit-learn model is made of, as a pipeline that ends in a booster."""
+    parts = fitted.get_params(deep=True).values() if hasattr(fitted, "get_params") else ()
+    owners = {type(part).__module__.partition(".")[0] for part in parts}
+    return sorted(owners & {known.library for known in FORMATS})
 
 
 def _pinned(package: str) -> str:
