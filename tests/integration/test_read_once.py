@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xops.core.errors import Misconfigured, Unavailable
+from xops.core.profile import value_hash
 from xops.core.profile.binary import to_bytes
 from xops.core.profile.profiles import Profile, together
+from xops.engines import duckdb_scan
 from xops.engines.arrow_profile import from_arrow, to_arrow
 from xops.engines.duckdb_scan import DuckdbScan
-from xops.engines.one_select import decide
+from xops.engines.one_select import decide, examine
 from xops.engines.sources import Batches, ParquetFiles
 
 pytestmark = pytest.mark.integration
@@ -116,6 +118,65 @@ def test_texts_count_alike_in_dictionaries_and_plain(tmp_path):
         times = 1 if not isinstance(other, str) and other.num_rows == 600 else 2
         assert (found.counts * 2 // times).tolist() == first.columns[0].counts.tolist()
         assert (found.sketch, found.nulls * 2 // times) == (first.columns[0].sketch, first.columns[0].nulls)
+
+
+TEXTS_ASKED = [
+    {"type": f"expect_column_{kind}", "kwargs": {"column": "s", **kwargs}}
+    for kind, kwargs in (
+        ("values_to_be_unique", {}),
+        ("values_to_be_unique", {"row_condition": "n > 0", "condition_parser": "pandas"}),
+        *(
+            (f"{kind}_set", {"value_set": values})
+            for kind in (
+                "values_to_be_in",
+                "values_to_not_be_in",
+                "distinct_values_to_be_in",
+                "distinct_values_to_contain",
+                "distinct_values_to_equal",
+            )
+            for values in (["a", "日本", "b"], ["a", "b", "", "日本", "x"], ["it's"])
+        ),
+        ("values_to_be_in_set", {"value_set": ["a"], "row_condition": "n > 0", "condition_parser": "pandas"}),
+    )
+]
+
+
+@pytest.mark.parametrize("collide", [False, True])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["a", "b", "", "日本", "it's", None]), min_size=1, max_size=40), st.booleans())
+def test_what_is_counted_beside_a_profile_is_what_sql_finds(tmp_path, monkeypatch, collide, texts, alone):
+    if collide:
+        monkeypatch.setattr(value_hash, "_mixed", lambda bits: bits & np.uint64(1))
+    if alone:
+        texts = [f"{text}{place}" for place, text in enumerate(texts)]
+    texts *= 1 if alone else 50
+    plain = pa.table({"s": pa.array(texts, pa.string()), "n": range(len(texts))})
+    coded = plain.set_column(0, "s", plain["s"].dictionary_encode())
+    pq.write_table(plain, tmp_path / "file")
+    suite, spec = {"expectations": TEXTS_ASKED}, DuckdbScan(plain, version="v").spec(distinct=False)
+    wanted = decide(plain, suite)
+    assert None not in wanted
+    for read in (plain, coded, str(tmp_path / "file"), Batches(plain.schema, lambda _: plain.to_batches())):
+        found = examine(read, suite, spec, version="v")
+        assert found.entries == wanted
+        assert found.profile.columns[0].counts.tolist() == profile(plain, spec).columns[0].counts.tolist()
+
+
+def test_texts_in_dictionaries_and_keys_cost_no_sql(files, monkeypatch):
+    asked, spec = [], DuckdbScan(str(files / "*.parquet"), version="v").spec(distinct=False)
+    told = DuckdbScan._queried
+    monkeypatch.setattr(
+        DuckdbScan, "_queried", lambda self, asks, *rest: asked.append(sorted(asks)) or told(self, asks, *rest)
+    )
+    for held, asks in ((duckdb_scan.HELD, []), (4999, ["count(DISTINCT hash(c3))"])):
+        monkeypatch.setattr(duckdb_scan, "HELD", held)
+        entries = examine(str(files / "*.parquet"), SUITE, spec, version="v").entries
+        assert [entry["success"] for entry in entries] == [True, False, True]
+        assert asked.pop() == [*asks, "median(c0::DOUBLE)"]
+    with_null, unique = pa.table({"id": ["a", None, "b"]}), {"expectations": SUITE["expectations"][:1]}
+    monkeypatch.setattr(duckdb_scan, "HELD", 3)
+    (entry,) = examine(with_null, unique, DuckdbScan(with_null, version="v").spec(), version="v").entries
+    assert (entry["success"], asked) == (True, [])
 
 
 def test_files_of_other_columns_are_an_error(files):

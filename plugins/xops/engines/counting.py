@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from xops.core.numerics import np
 from xops.core.profile import distinct
 from xops.core.profile.profiles import ColumnProfile
-from xops.core.profile.spec import BINS, CELLS, NEAR, OTHERS, ColumnSpec, Kind, cells_of
-from xops.core.profile.value_hash import Hashes, hash_numbers, hash_strings
+from xops.core.profile.spec import BINS, CELLS, NEAR, OTHERS, ColumnSpec, Kind, ProfileSpec, cells_of
+from xops.core.profile.value_hash import Hashes, different, hash_numbers, hash_strings
+from xops.core.suite.plan import Counted, Sought
 from xops.engines import arrow_values
-from xops.engines.arrow_values import Array
+from xops.engines.arrow_values import Array, Texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK = 16_384  # numbers that are counted at once: few enough to stay in the processor's cache
+HELD = 4_194_304  # rows up to which a hash of each is held where it is asked how many are different
 _TOP_OF_BATCH = 4096
 _KEPT = 65_536
 _TOP_NAMES = 256
@@ -45,6 +48,31 @@ def counter_of(spec: ColumnSpec, *, sketched: bool) -> ColumnCounter:
     if spec.kind.on_a_line:
         return NumberCounter(spec, sketched=sketched)
     return TextCounter(spec) if spec.kind is Kind.CATEGORY else FlagCounter(spec)
+
+
+def counters_of(spec: ProfileSpec, counted: Iterable[Counted]) -> dict[str, ColumnCounter]:
+    """Give what counts each column of a profile, and what is counted beside it of columns of texts."""
+    sought: dict[str, dict[str, None]] = {}
+    held = set()
+    for one in counted:
+        if isinstance(one, Sought):
+            sought.setdefault(one.column, {}).update(dict.fromkeys(one.texts))
+        else:
+            held.add(one.column)
+    return {
+        column.name: TextCounter(column, sought.get(column.name, ()), held=column.name in held)
+        if column.name in sought or column.name in held
+        else counter_of(column, sketched=spec.distinct)
+        for column in spec.columns
+    }
+
+
+def value_of(one: Counted, counters: Mapping[str, ColumnCounter]) -> int:
+    """Give what was counted beside a profile."""
+    counter = counters[one.column]
+    if not isinstance(counter, TextCounter):
+        raise TypeError(f"column {one.column}: texts were wanted")
+    return one.value([counter.found[text] for text in one.texts]) if isinstance(one, Sought) else counter.different
 
 
 class NumberCounter:
@@ -179,9 +207,13 @@ class NumberCounter:
 
 
 class TextCounter:
-    """Counts categories: those of the spec each, the others by their hash."""
+    """Counts categories: those of the spec each, the others by their hash.
 
-    def __init__(self, spec: ColumnSpec) -> None:
+    :param sought: texts of which each is counted, whatever other has its hash.
+    :param held: whether every hash is held, 8 bytes a row, so that the different ones can be counted.
+    """
+
+    def __init__(self, spec: ColumnSpec, sought: Collection[str] = (), *, held: bool = False) -> None:
         self.spec = spec
         hashes = hash_strings(list(spec.names))
         self._order = np.argsort(hashes)
@@ -189,15 +221,34 @@ class TextCounter:
         self._counts = np.zeros(spec.slots, np.int64)
         self._rows = self._nulls = 0
         self._seen = distinct.nothing()
+        self.found = dict.fromkeys(sought, 0)
+        self._sought = hash_strings(list(sought))
+        self._held: list[Hashes] | None = [] if held else None
 
     def add(self, array: Array) -> None:
         """Count the values of a batch."""
         array = arrow_values.plain(array)  # a dictionary may hold a null of its own
-        hashes, times, _ = arrow_values.hashed(array)
+        hashes, times, texts = arrow_values.hashed(array)
+        if self.found:
+            self._find(hashes, times, texts)
+        if self._held is not None:
+            self._held.append(hashes)
         self._rows += len(array)
         self._nulls += array.null_count
         distinct.mark(self._seen, hashes)
         self._counts += np.bincount(self._slots(hashes), times, self.spec.slots).astype(np.int64)
+
+    @property
+    def different(self) -> int:
+        """How many hashes there are, NULL having one too."""
+        return different(np.concatenate(self._held or [np.zeros(0, np.uint64)])) + bool(self._nulls)
+
+    def _find(self, hashes: Hashes, times: NDArray[np.int64] | None, texts: Texts) -> None:
+        """Count the texts that are sought: where their hashes are, the texts themselves are looked at."""
+        places = np.flatnonzero(np.isin(hashes, self._sought))
+        for place, text in zip(places.tolist(), texts(places), strict=True):
+            if text in self.found:
+                self.found[text] += 1 if times is None else int(times[place])
 
     def _slots(self, hashes: Hashes) -> NDArray[np.intp]:
         slots = len(self.spec.names) + (hashes & np.uint64(OTHERS - 1)).astype(np.intp)

@@ -10,8 +10,9 @@ from xops.core.errors import Misconfigured, bounded
 from xops.core.numerics import np
 from xops.core.profile.profiles import Profile
 from xops.core.profile.spec import PROFILER, ColumnSpec, Kind, ProfileSpec, kind_of
+from xops.core.suite.plan import Counted, Different, Sought
 from xops.engines.arrow_values import numbers, sql_type
-from xops.engines.counting import Frequent, NumberCounter, counter_of
+from xops.engines.counting import HELD, Frequent, NumberCounter, counters_of, value_of
 from xops.engines.duckdb_query import connected, parquet, statement
 from xops.engines.files.parquet_files import unwritten
 from xops.engines.one_read import OneRead, feed
@@ -98,18 +99,19 @@ class DuckdbScan:
         profile: ProfileSpec | None = None,
         *,
         projections: Sequence[str] = (),
+        counted: Mapping[str, Counted] | None = None,
     ) -> Scanned:
         """Read the rows once, for all that is asked.
 
         :param aggregates: SQL aggregates over ``r<place>`` and what ``projections`` name, by a name of the caller's.
         :param profile: the bins; a column that is missing is left out, one of another kind keeps only its nulls.
         :param projections: ``expression AS name``, computed a row before the aggregates; no ``r<n>``.
+        :param counted: what :meth:`countable` gave, by names of the caller's too.
         """
         if not aggregates and profile is None:
             raise Misconfigured(f"{self.version}: a scan was asked for nothing")
-        fitted = profile.fitted(self.types()) if profile else None
-        specs = fitted.columns if fitted else ()
-        counters = {spec.name: counter_of(spec, sketched=bool(fitted and fitted.distinct)) for spec in specs}
+        fitted, counted = profile.fitted(self.types()) if profile else None, counted or {}
+        counters = counters_of(fitted, counted.values()) if fitted else {}
         values: dict[str, Any] = {}
         if aggregates:
             values, rows = self._queried(aggregates, projections, counters)
@@ -118,8 +120,16 @@ class DuckdbScan:
                 rows = feed(self._source, counters)
         if fitted is None:
             return Scanned(values, None)
+        values |= {name: value_of(one, counters) for name, one in counted.items()}
         found = tuple(counter.profile() for counter in counters.values())
         return Scanned(values, Profile((self.version,), fitted, rows, found))
+
+    def countable(self, asked: Mapping[str, Counted], profile: ProfileSpec) -> dict[str, Counted]:
+        """Give what is cheaper counted beside a profile than asked of DuckDB: texts in dictionaries, few keys."""
+        texts = [spec.name for spec in profile.fitted(self.types()).columns if spec.kind is Kind.CATEGORY]
+        coded, rows = self._source.coded(texts), self._source.num_rows
+        fits = {Sought: coded, Different: texts if rows is not None and rows <= HELD else ()}
+        return {name: one for name, one in asked.items() if one.column in fits[type(one)]}
 
     def plan(self, aggregates: Mapping[str, str], projections: Sequence[str] = ()) -> str:
         """Give DuckDB's plan of the statement over the stream, as it explains it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import bounded
 from xops.core.suite.compiler import compile_expectation, entry_of
-from xops.core.suite.plan import Column, Kind, Plan, columns_of
+from xops.core.suite.plan import EVERY, Column, Kind, Plan, columns_of
 from xops.engines.duckdb_query import Unanswered, connected, parquet, statement
 from xops.engines.files.footers import stated
 from xops.engines.files.parquet_files import Opened, here, unwritten
@@ -81,7 +81,8 @@ def _decide_plain(
             return None
         plans, places = _plans(suite, files.columns, files.stated), range(len(files.columns))
 
-        def ask(asks: Sequence[str], _: ProfileSpec | None, projections: Sequence[str]) -> Scanned:
+        def ask(asks: Sequence[str], _: ProfileSpec | None) -> Scanned:
+            projections = _projections(files.columns, asks)
             asked = statement({ask: ask for ask in asks}, projections, rows=parquet(paths), places=places)
             return Scanned(dict(zip(asks, connection.execute(asked).fetchone() or (), strict=True)), None)
 
@@ -122,8 +123,12 @@ def _measure(
 ) -> tuple[Mapping[str, Any] | None, Profile | None]:
     """Find what the plans ask; None where DuckDB cannot answer, unless the files themselves are at fault."""
 
-    def ask(asks: Sequence[str], profile: ProfileSpec | None, projections: Sequence[str]) -> Scanned:
-        return engine.scan({ask: ask for ask in asks}, profile, projections=projections)
+    def ask(asks: Sequence[str], profile: ProfileSpec | None) -> Scanned:
+        may_be = {ask: one for plan in plans if plan for ask, one in plan.counted.items() if ask in asks}
+        counted = engine.countable(may_be, profile) if profile else {}
+        left = [ask for ask in asks if ask not in counted]
+        projections = _projections(columns, left)
+        return engine.scan({ask: ask for ask in left}, profile, projections=projections, counted=counted)
 
     try:
         return _measured(ask, columns, plans, profile, known=known)
@@ -135,7 +140,7 @@ def _measure(
 
 
 def _measured(
-    ask: Callable[[Sequence[str], ProfileSpec | None, Sequence[str]], Scanned],
+    ask: Callable[[Sequence[str], ProfileSpec | None], Scanned],
     columns: Sequence[Column],
     plans: Sequence[Plan | None],
     profile: ProfileSpec | None,
@@ -144,7 +149,7 @@ def _measured(
 ) -> tuple[Mapping[str, Any], Profile | None]:
     """Find what the plans ask by one reading, or by a second one where values turn out to repeat.
 
-    :param ask: reads the rows for aggregates, and for a profile, with projections.
+    :param ask: reads the rows for aggregates, and for a profile.
     :param known: aggregates that need no reading.
     """
     made, measured = [plan for plan in plans if plan], dict(known)
@@ -156,21 +161,26 @@ def _measured(
         every = asked if asked is not None else [ask for plan in made for ask in plan.recount(measured)]
         left = _open(made, measured, every)
         if found is None and profile is not None:
-            left = [ask for ask in left if ask not in counted]
-            scanned = ask(left, profile, _projections(columns, left))
+            scanned = ask([ask for ask in left if ask not in counted and ask != EVERY], profile)
             found = scanned.profile
-            measured |= {**scanned.values, **{ask: _present(found, column) for ask, column in counted.items()}}
+            measured |= {**scanned.values, **_told(found, counted)}
         elif left:
-            measured |= ask(left, None, _projections(columns, left)).values
+            measured |= ask(left, None).values
     return measured, found
 
 
-def _present(profile: Profile | None, column: Column) -> int:
-    """Give how many values of a column a profile has counted; NaN, as in pandas, is missing."""
-    counted = profile.column(column.name) if profile else None
-    if counted is None:
-        raise AssertionError(f"a profile that was asked for column {column.name} has it")
-    return counted.rows - counted.nulls - (counted.nan if column.kind in (Kind.FLOAT, Kind.FLOAT32) else 0)
+def _told(profile: Profile | None, counted: Mapping[str, Column]) -> dict[str, int]:
+    """Give the rows that a profile has counted, and how many values of columns; NaN, as in pandas, is missing.
+
+    :param counted: by the aggregate, the column whose values it counts.
+    """
+    assert profile is not None  # noqa: S101 - it was asked for
+    told = {EVERY: profile.rows}
+    for ask, column in counted.items():
+        found = profile.column(column.name)
+        assert found is not None  # noqa: S101 - as of every column of its bins
+        told[ask] = found.rows - found.nulls - (found.nan if column.kind in (Kind.FLOAT, Kind.FLOAT32) else 0)
+    return told
 
 
 def _stated(source: Source, columns: Sequence[Column]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from xops.core.profile.profiles import Profile
     from xops.core.profile.spec import ProfileSpec
+    from xops.core.suite.plan import Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +39,6 @@ class Engine(Protocol):
         profile: ProfileSpec | None = None,
         *,
         projections: Sequence[str] = (),
+        counted: Mapping[str, Counted] | None = None,
     ) -> Scanned:
         """Read the rows once, for all that is asked."""

@@ -33,8 +33,15 @@ class Source(Protocol):
     def schema(self) -> pa.Schema:
         """The columns."""
 
+    @property
+    def num_rows(self) -> int | None:
+        """How many rows there are; None where that is not known beforehand."""
+
     def bounds(self) -> Mapping[str, tuple[float, float]]:
         """Give least and greatest value of the columns of which it is known without reading rows."""
+
+    def coded(self, columns: Sequence[str]) -> list[str]:
+        """Give those of some columns whose texts come in dictionaries in every batch."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read some columns, in this order, of all rows, once."""
@@ -74,10 +81,19 @@ class ParquetFiles:
             if found != wanted:
                 apart = _apart(wanted, found)
                 raise Misconfigured(f"{file.name}: the columns of {self.files[0].name} were wanted: {apart}")
-        texts = [field.name for field in wanted if str(field.type) in ("string", "large_string")]
-        kept = [name for name in texts if in_dictionaries([file.footer for file in self.files], name)]
+        kept = self.coded(columns)
         for file in self.files:
             yield from file.batches(columns, BATCH, dictionaries=kept)
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows the footers state."""
+        return sum(int(file.footer.num_rows) for file in self.files)
+
+    def coded(self, columns: Sequence[str]) -> list[str]:
+        """Give those of some columns whose texts come in dictionaries."""
+        texts = [field.name for field in _only(self.schema, columns) if str(field.type) in ("string", "large_string")]
+        return [name for name in texts if in_dictionaries([file.footer for file in self.files], name)]
 
     def sample(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read the first rows of up to three row groups."""
@@ -100,6 +116,10 @@ class ArrowRows:
     def bounds(self) -> Mapping[str, tuple[float, float]]:
         """Give nothing: a table has no footer."""
         return {}
+
+    def coded(self, columns: Sequence[str]) -> list[str]:
+        """Give those that the table has so."""
+        return _coded(self.schema, columns)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Give slices of the table."""
@@ -134,6 +154,10 @@ class Batches:
     def bounds(self) -> Mapping[str, tuple[float, float]]:
         """Give nothing."""
         return {}
+
+    def coded(self, columns: Sequence[str]) -> list[str]:
+        """Give those that the schema says so of."""
+        return _coded(self.schema, columns)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Open the stream."""
@@ -198,6 +222,10 @@ def _thirds(many: int) -> list[int]:
 
 def _only(schema: pa.Schema, columns: Sequence[str]) -> list[Any]:
     return [schema.field(name).remove_metadata() for name in columns if schema.get_field_index(name) >= 0]
+
+
+def _coded(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if str(schema.field(name).type).startswith("dictionary")]
 
 
 def _apart(wanted: Sequence[Any], found: Sequence[Any]) -> str:

@@ -18,6 +18,7 @@ Hashes: TypeAlias = "NDArray[np.uint64]"
 
 _BASE = 0x9E37_79B9_7F4A_7C15
 _LONG = 65_536  # bytes from which on a text has a hash of another kind
+_ROUNDS = 16  # each leaves a fifth; of hashes that were made to share places all but one
 _BLOCK = 32_768  # bytes of text that are hashed at once: the arrays made for them stay in the processor's cache
 
 
@@ -48,6 +49,25 @@ def hash_texts(data: NDArray[np.uint8], offsets: NDArray[np.integer]) -> Hashes:
             hashes[start:stop] = _hash_block(part, offsets[start : stop + 1] - first)
         start = stop
     return hashes
+
+
+def different(hashes: Hashes) -> int:
+    """Count different hashes. Where none occurs twice, as of a key, this takes half the time of sorting them."""
+    size = np.uint64(2 << max(len(hashes) - 1, 1).bit_length())
+    holder, left = np.empty(int(size), np.int32), hashes
+    for _ in range(_ROUNDS):  # in each, the last hash of a place holds it: all others are compared with that one
+        places = (left & (size - np.uint64(1))).view(np.int64)
+        numbers = np.arange(len(left), dtype=np.int32)
+        holder[places] = numbers
+        holders = holder[places]
+        lost = np.flatnonzero(holders != numbers)
+        if (left[lost] == left[holders[lost]]).any():
+            break
+        left = left[lost]
+        if not len(left):
+            return len(hashes)
+    ordered = np.sort(hashes)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
 
 
 def hash_strings(values: list[str]) -> Hashes:

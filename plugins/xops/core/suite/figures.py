@@ -20,6 +20,7 @@ from xops.core.suite.plan import (
     NotCompiled,
     Plan,
     Question,
+    Sought,
     is_number,
     is_text,
     members,
@@ -122,7 +123,9 @@ def plan_distinct_set(question: Question, *, inside: bool, whole: bool, bits: in
         counts |= {"missing_count": size - measured[found]} if whole else {}
         return Answer(not any(counts.values()), {"observed_value": None, **counts})
 
-    return Plan((found, different), answer)
+    texts = tuple(dict.fromkeys(question.kwargs["value_set"])) if column.kind in TEXTS and not question.where else ()
+    counted = {found: Sought(column.name, texts, lambda times: sum(map(bool, times)))} if texts else {}
+    return Plan((found, different), answer, counted=counted)
 
 
 def plan_most_common(question: Question) -> Plan:

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 EXACT = 2**53  # above it a double no longer holds every integer
 
@@ -104,6 +104,33 @@ class Implied:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """An aggregate that follows from how often each of some texts occurs in a column.
+
+    :param column: whose name it is.
+    :param texts: the different texts.
+    :param value: from how often each occurs, in their order, to the aggregate's value.
+    """
+
+    column: str
+    texts: tuple[str, ...]
+    value: Callable[[Sequence[int]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    """An aggregate that is the number of different hashes of a column's values, NULL having one too.
+
+    :param column: whose name it is.
+    """
+
+    column: str
+
+
+Counted: TypeAlias = Sought | Different
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One compiled expectation.
 
@@ -114,6 +141,7 @@ class Plan:
     :param failing: the condition, perhaps with windows, of a row that is unexpected; empty when it is not single rows
         that fail.
     :param implied: of what is asked, what need not be measured where it follows from what is known.
+    :param counted: of what is asked, what may be counted beside a profile instead, where that is cheaper.
     """
 
     asks: tuple[str, ...]
@@ -121,6 +149,7 @@ class Plan:
     recount: Callable[[Measured], tuple[str, ...]] = _none
     failing: str = ""
     implied: Mapping[str, Implied] = field(default_factory=dict)
+    counted: Mapping[str, Counted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +14,7 @@ from xops.core.suite.plan import (
     SCALARS,
     Answer,
     Column,
+    Different,
     Implied,
     Kind,
     Measured,
@@ -114,7 +116,10 @@ def plan_values(question: Question, column: Column, fine: str, fits: Callable[[A
 def plan_unique(question: Question) -> Plan:
     """``expect_column_values_to_be_unique``: the rows that share their value are counted only where there are any."""
     column = question.column(*(kind for kind in SCALARS if kind is not Kind.FLOAT32))
-    return _plan_repeated(question, [column.sql], [column.present], question.there(column))
+    plan = _plan_repeated(question, [column.sql], [column.present], question.there(column))
+    if column.kind is not Kind.STRING or question.where:
+        return plan
+    return replace(plan, counted={plan.asks[2]: Different(column.name)})
 
 
 def plan_compound_unique(question: Question) -> Plan:

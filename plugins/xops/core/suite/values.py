@@ -17,6 +17,7 @@ from xops.core.suite.plan import (
     NotCompiled,
     Plan,
     Question,
+    Sought,
     is_number,
     is_text,
     members,
@@ -116,7 +117,9 @@ def plan_in_set(question: Question, *, wanted: bool, places: bool = True) -> Pla
 
     inside = within(column, question.kwargs["value_set"])
     failing = question.those(f"NOT {inside}" if wanted else inside)
-    return Plan((rows, present, found), answer, failing=failing)
+    texts = tuple(dict.fromkeys(question.kwargs["value_set"]))
+    counted = {} if question.where else {found: Sought(column.name, texts, sum)}
+    return Plan((rows, present, found), answer, failing=failing, counted=counted)
 
 
 def plan_lengths_between(question: Question) -> Plan:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xops.core.profile import value_hash
-from xops.core.profile.value_hash import hash_numbers, hash_strings
+from xops.core.profile.value_hash import different, hash_numbers, hash_strings
 
 TEXTS = st.lists(st.text(max_size=30), max_size=30)
 
@@ -45,3 +45,14 @@ def test_different_numbers_have_different_hashes_and_no_zero_has_a_sign(values):
     assert len(set(hash_numbers(np.array(values)).tolist())) == len(set(values))
     assert hash_numbers(np.array([0.0])) == hash_numbers(np.array([-0.0]))
     assert value_hash.hash_strings([]).tolist() == []
+
+
+@given(st.lists(st.integers(0, 40) | st.integers(0, 2**64 - 1)))
+def test_different_hashes_are_counted_whether_or_not_one_occurs_twice(values):
+    assert different(np.array(values, np.uint64)) == len(set(values))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_hashes_that_were_made_to_share_their_lowest_bits_are_told_apart(times):
+    made = np.arange(1000, dtype=np.uint64) << np.uint64(50)
+    assert different(np.tile(made, times)) == 1000

@@ -15,7 +15,7 @@ from xops.core.suite.compiler import (
     refuse_unreadable,
 )
 from xops.core.suite.in_gx import columns_needed, may_run_in_gx
-from xops.core.suite.plan import Answer, Column, Kind, columns_of
+from xops.core.suite.plan import Answer, Column, Different, Kind, columns_of
 
 pytestmark = pytest.mark.unit
 
@@ -269,6 +269,26 @@ def test_texts_of_a_set_are_found_by_their_place_in_it(wanted, unexpected):
     )
     assert found.result["unexpected_count"] == unexpected
     assert "'it''s'" in planned("column_values_to_be_in_set", column="s", value_set=["it's"]).asks[2]
+
+
+def test_texts_are_counted_beside_a_profile_unless_a_row_condition_chooses_rows():
+    asked = {"column": "s", "value_set": ["a", "b", "a"]}
+    plans = [planned(f"column_{kind}_to_be_in_set", **asked) for kind in ("values", "distinct_values")]
+    counted = [one for plan in plans for one in plan.counted.values()]
+    assert [(one.column, one.texts, one.value([3, 0])) for one in counted] == [
+        ("s", ("a", "b"), 3),
+        ("s", ("a", "b"), 1),
+    ]
+    unique = planned("column_values_to_be_unique", column="s")
+    assert unique.counted == {unique.asks[2]: Different("s")}
+    for kind, kwargs in (
+        ("values_to_be_in_set", {**asked, "row_condition": "i > 1"}),
+        ("distinct_values_to_be_in_set", {**asked, "row_condition": "i > 1"}),
+        ("distinct_values_to_be_in_set", {"column": "i", "value_set": [1]}),
+        ("values_to_be_unique", {"column": "s", "row_condition": "i > 1"}),
+        ("values_to_be_unique", {"column": "i"}),
+    ):
+        assert planned(f"column_{kind}", **kwargs).counted == {}
 
 
 @pytest.mark.parametrize(("ends", "value"), [((1, 3), 0), ((0, 3), None), ((1, None), None)])
