@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from xops.checks.battery.process_tree import beneath, held
+from xops.checks.battery.process_tree import held, held_beneath
 
 _PAUSE = 0.05  # seconds between two looks
 
@@ -30,7 +30,7 @@ def peak_of_tree() -> Iterator[Peak]:
 
     def watch() -> None:
         while True:
-            peak.megabytes = max(peak.megabytes, sum(map(held, (os.getpid(), *beneath(os.getpid())))) / 1e6)
+            peak.megabytes = max(peak.megabytes, (held(os.getpid()) + held_beneath(os.getpid())) / 1e6)
             if done.wait(_PAUSE):
                 return
 

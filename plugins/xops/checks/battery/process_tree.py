@@ -19,7 +19,7 @@ def limit_of(megabytes: float) -> int:
 
 def held_beneath(process: int) -> int:
     """Give the bytes that the processes beneath one hold."""
-    return sum(map(_held, _beneath(process)))
+    return sum(map(held, _beneath(process)))
 
 
 def _beneath(process: int) -> Iterator[int]:
@@ -30,7 +30,7 @@ def _beneath(process: int) -> Iterator[int]:
             yield from _beneath(int(child))
 
 
-def _held(process: int) -> int:
+def held(process: int) -> int:
     """Give the bytes that a process holds, each page divided by the number of processes that share it (PSS)."""
     _, _, told = _read(Path(f"/proc/{process}/smaps_rollup")).partition("\nPss:")
     return 1024 * int(told.split()[0]) if told else 0
