@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from xops.checks.expectation_suite import validate
 from xops.checks.table_suite import validate_table
-from xops.core.errors import Unavailable
+from xops.core.errors import Misconfigured, Unavailable
 from xops.core.verdict import Verdict
 from xops.engines.sql.scan import SqlScan
 from xops.hooks.sql.tables import SqlTablesHook
@@ -226,6 +226,48 @@ def test_the_rows_of_another_table_are_counted_in_the_same_state(database, postg
     assert {name: ours[0][name] for name in ("success", "result")} == {
         name: theirs[name] for name in ("success", "result")
     }
+
+
+QUERIES = [
+    "SELECT * FROM {batch} WHERE amount > 2",
+    "SELECT * FROM {batch} WHERE id NOT IN (SELECT s.id FROM shop.same s)",
+    "SELECT country, count(*) FROM {batch} GROUP BY country HAVING count(*) > 1 ORDER BY 2",
+]
+
+
+def test_a_query_of_the_suite_is_run_by_the_database_once_a_person_has_reviewed_it(database, postgres, test_table):
+    database.execute(OTHERS.format("same", 2))
+    asked = [{"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}} for query in QUERIES]
+    findings = test_table(suite=asked)[0].findings
+    assert {str(finding.outcome) for finding in findings} == {"unknown"}
+    assert "its query is code" in findings[0].reason
+    trusted = {"name": "s", "meta": {"xops": {"trusted": True}}, "expectations": asked}
+    with SqlTablesHook("postgres_default").session(10) as session:
+        ours = validate_table(SqlScan(session, "shop.orders", version="v"), trusted, fetch_rows=0).entries
+    theirs = in_gx(postgres, "shop.orders", asked)
+    assert [entry["result"]["observed_value"] for entry in ours] == [2, 1, 0]
+    assert [(entry["success"], entry["result"]) for entry in ours] == [
+        (entry["success"], entry["result"]) for entry in theirs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("DELETE FROM {batch}", "one SELECT was wanted"),
+        ("WITH gone AS (DELETE FROM {batch} RETURNING *) SELECT * FROM gone", "one SELECT was wanted"),
+        ("SELECT 1; COMMIT; DROP TABLE shop.orders", "one SELECT was wanted"),
+        ("SELECT gone FROM {batch}", '"gone" does not exist'),
+    ],
+)
+def test_a_query_that_is_none_changes_nothing_and_is_named(database, query, says):
+    asked = [{"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}}]
+    trusted = {"name": "s", "meta": {"xops": {"trusted": True}}, "expectations": asked}
+    with SqlTablesHook("postgres_default").session(10) as session:
+        scan = SqlScan(session, "shop.orders", version="v")
+        with pytest.raises(Misconfigured, match=says):
+            validate_table(scan, trusted)
+    assert database.execute("SELECT count(*) FROM shop.orders").fetchone() == (3,)
 
 
 LIKES = [

@@ -17,6 +17,8 @@ from xops.core.strict_json import plain
 from xops.core.suite.compiler import BATCH, entry_of, refuse_code, refuse_unreadable
 from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import Answer
+from xops.core.suite.queries import answer_of, query_of
+from xops.engines import own_queries
 from xops.engines.one_select import decide, examine
 from xops.engines.sources import ArrowRows, Rows, reading, source_of
 
@@ -94,12 +96,30 @@ def _rest_in_gx(
     rows: Rows, suite: Mapping[str, Any], decided: Sequence[Mapping[str, Any] | None]
 ) -> Sequence[Mapping[str, Any] | None]:
     entries, asked = list(decided), suite["expectations"]
+    _answer_queries(rows, asked, entries)
     left = [place for place, entry in enumerate(entries) if entry is None and may_run_in_gx(suite, asked[place])]
     if left:
         in_gx = [asked[place] for place in left]
         for place, entry in zip(left, validate_in_gx(_needed(rows, suite, in_gx), suite, in_gx), strict=True):
             entries[place] = entry
     return entries
+
+
+def _answer_queries(rows: Rows, asked: Sequence[Mapping[str, Any]], entries: list[Mapping[str, Any] | None]) -> None:
+    """Answer the expectations that are queries, which Great Expectations can for databases only."""
+    queries: dict[int, str] = {}
+    for place, one in enumerate(asked):
+        try:
+            query = query_of(one, own_queries.BATCH)
+        except ValueError as error:
+            entries[place] = entry_of(one, Answer(success=False, error=str(error)))
+        else:
+            queries |= {place: query} if query else {}
+    found = own_queries.count_rows(rows, list(queries.values())) if queries else []
+    for place, rows_found in zip(queries, found, strict=True):
+        wrong = isinstance(rows_found, str)
+        answer = Answer(success=False, error=rows_found) if wrong else answer_of(rows_found)
+        entries[place] = entry_of(asked[place], answer)
 
 
 def validate_in_gx(

@@ -11,11 +11,13 @@ from xops.core.errors import Unmeasured
 from xops.core.suite.compiler import (
     compile_expectation,
     entry_of,
+    is_trusted,
     refuse_code,
     refuse_unreadable,
 )
 from xops.core.suite.in_gx import columns_needed, may_run_in_gx
 from xops.core.suite.plan import EVERY, Answer
+from xops.core.suite.queries import QUERY, answer_of, query_of
 from xops.core.suite.standard import planned_in
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from xops.engines.sql.scan import SqlScan
 
 Entry = Mapping[str, Any]
+_UNREVIEWED = (
+    'its query is code that the database would run; review the suite and write {"xops": {"trusted": true}} '
+    "into its meta"
+)
 _OTHER = "expect_table_row_count_to_equal_other_table"
 
 
@@ -87,6 +93,8 @@ def _left(
         for place, one in enumerate(asked):
             if one["type"] == _OTHER:
                 found[place] = entry_of(one, _as_many_as(scan, one, rows))
+            elif one["type"] == QUERY:
+                found[place] = entry_of(one, _unexpected(scan, suite, one))
         allowed = [place for place, one in enumerate(asked) if place not in found and may_run_in_gx(suite, one)]
         if rows > fetch_rows:
             reason = (
@@ -112,6 +120,19 @@ def _as_many_as(scan: SqlScan, asked: Entry, rows: int) -> Answer:
     if other is None:
         return Answer(success=False, error=f"table {name}: no such table, or none that this login may see")
     return Answer(rows == other, {"observed_value": {"self": rows, "other": other}})
+
+
+def _unexpected(scan: SqlScan, suite: Mapping[str, Any], asked: Entry) -> Answer:
+    """Count the rows that an expectation's own query finds, in the state that the table is in."""
+    try:
+        query = query_of(asked, scan.table.sql(dialect=scan.session.dialect.name))
+    except ValueError as error:
+        return Answer(success=False, error=str(error))
+    if query is None:
+        return Answer(success=False, error="the query alone was wanted, found further arguments")
+    if not is_trusted(suite):
+        return Answer(success=False, error=_UNREVIEWED)
+    return answer_of(scan.count_rows(query))
 
 
 def _of_schema(asked: Entry, plan: Plan | None, reason: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from xops.core.profile.profiles import Profile
 from xops.core.profile.spec import ColumnSpec, ProfileSpec, kind_of
 from xops.core.profile.spec import Kind as ProfileKind
 from xops.core.suite.plan import Kind
+from xops.engines.own_queries import counting, only_query
 from xops.engines.scan import Scanned
 from xops.engines.sql import column_counts, tallied, tallies
 from xops.engines.sql.columns import described, describing
@@ -150,6 +151,16 @@ class SqlScan:
             return None
         counted = exp.select(exp.Count(this=exp.Star())).from_(other)
         ((rows,),) = self.session.fetch(counted.sql(dialect=self.session.dialect.name))
+        return int(rows)
+
+    def count_rows(self, query: str) -> int:
+        """Count the rows of a query of a user's, in the same state.
+
+        :raises Misconfigured: when it is anything but one query that only reads, or the database refuses it.
+        """
+        ((rows,),) = self.session.fetch(
+            counting(only_query(query, self.session.dialect.name), self.session.dialect.name)
+        )
         return int(rows)
 
     def rows(self, names: Sequence[str], limit: int) -> pa.Table:
