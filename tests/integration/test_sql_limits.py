@@ -41,6 +41,10 @@ def decimals(*values):
     return pa.array([Decimal(value) for value in values], pa.decimal128(20, 2))
 
 
+def wide(*values):
+    return pa.array([Decimal(value) for value in values], pa.decimal128(38, 0))
+
+
 DOMAINS = "create domain code as varchar(3); create domain money2 as numeric(5, 1); create domain dear as money2"
 
 
@@ -56,6 +60,8 @@ DOMAINS = "create domain code as varchar(3); create domain money2 as numeric(5, 
         ("numeric(30, 0)", [2**63 - 1, -(2**63)], None, ""),
         ("numeric(5, 2)", decimals("999.99", "-999.99"), decimals("1000", "-1000.00", "1"), "x: 2 rows are beyond"),
         ("numeric(2, 4)", decimals("0", "0"), decimals("0.01", "-0.01"), "x: 2 rows are beyond"),
+        ("numeric", decimals(10**18 - 1), None, ""),
+        ("numeric", wide(10**20 - 1), wide(10**20, 5), "x: 1 rows are beyond NUMERIC"),
         ("bigint not null", [1], [1, None, None], "x: 2 rows are null, and the column may not be"),
         ("text not null", ["a"], ["a", None], "x: 1 rows are null, and the column may not be"),
     ],
@@ -75,6 +81,8 @@ def test_values_that_a_column_does_not_take_are_counted_when_they_are_staged(sto
         ("numeric(3, -2)", [1250]),
         ("numeric(3, -2)", decimals("1250")),
         ("money2", decimals("1.25")),
+        ("numeric(40, 2)", [1]),
+        ("numeric", pa.array([Decimal("0.1")], pa.decimal128(20, 19))),
         ("dear", decimals("1.25")),
         ("timetz", pa.array([1], pa.time64("us"))),
         ("name", ["a"]),

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _ROWS = 5_000
 _WIDENS = {(int, float), (int, Decimal)}
 _DIGITS = 6  # of the microseconds that rows have
-_SCALE = 18  # of a decimal whose column does not say
+SCALE = 18  # of a decimal whose column does not say
 _ARROW_HAS = {bool, int, float, Decimal, str, bytes, dt.date, dt.time, dt.datetime, UUID}
-_PRECISION = 38  # digits of decimal128, which is what is read back
+PRECISION = 38  # digits of decimal128, which is what is read back
 
 
 def readable(column: Column[Any]) -> Any:
@@ -37,7 +37,7 @@ def read_as(columns: Iterable[Column[Any]]) -> dict[str, pa.DataType]:
     import sqlalchemy as sa
 
     return {
-        column.name: pa.decimal128(_PRECISION, _SCALE)
+        column.name: pa.decimal128(PRECISION, SCALE)
         for column in columns
         if isinstance(column.type, sa.Numeric) and column.type.precision is None and column.type.asdecimal
     }
@@ -112,15 +112,16 @@ def _may_come(column: Column[Any]) -> bool:
 
 
 def _would_change(kind: pa.DataType, into: Any) -> bool:
-    """Whether a column would round values of a type, or move them to another zone, after they were tested."""
+    """Whether a column would round values of a type or move them to another zone once tested, or could not be read."""
     import sqlalchemy as sa
     from pyarrow import types
     from sqlalchemy.dialects.postgresql import TIME, TIMESTAMP
 
     if type(into) is sa.String:  # such as PostgreSQL's "name" and "char", which cut what is longer without a word
         return True
-    if isinstance(into, sa.Numeric) and into.scale is not None:
-        return bool(getattr(kind, "scale", 0) > into.scale)
+    if isinstance(into, sa.Numeric) and into.asdecimal:
+        scale = SCALE if into.scale is None else into.scale
+        return bool(getattr(kind, "scale", 0) > scale) or (into.precision or 0) > PRECISION
     if isinstance(into, (TIME, TIMESTAMP)):
         moves = bool(getattr(kind, "tz", None)) != into.timezone
         return moves or (into.precision is not None and into.precision < _DIGITS)
@@ -193,7 +194,7 @@ def _type(field: pa.Field) -> Any:
         (types.is_timestamp, sa.DateTime(timezone=bool(getattr(kind, "tz", None)))),
         (types.is_binary, sa.LargeBinary()),
     )
-    if types.is_decimal(kind) and kind.precision <= _PRECISION:
+    if types.is_decimal(kind) and kind.precision <= PRECISION:
         return sa.Numeric(kind.precision, kind.scale)
     found = next((made for holds, made in known if holds(kind)), None)
     if found is None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from xops.core.errors import Misconfigured, bounded
+from xops.hooks.datasets.sql_columns import PRECISION, SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -138,9 +139,11 @@ def _ends(kind: pa.DataType, into: Any) -> tuple[pa.Scalar, pa.Scalar] | None:
     if isinstance(into, sa.Integer) and not isinstance(into, sa.BigInteger):
         bits = 15 if isinstance(into, sa.SmallInteger) else 31
         return None if kind.bit_width <= bits + 1 else (pa.scalar(-(2**bits), kind), pa.scalar(2**bits - 1, kind))
-    if not isinstance(into, sa.Numeric) or into.precision is None:
+    if not isinstance(into, sa.Numeric) or not into.asdecimal:
         return None
-    whole = into.precision - (into.scale or 0)  # digits before the point, which may be fewer than none
+    said = into.precision is not None
+    # digits before the point, which may be fewer than none; where nothing is said, as many as can be read again
+    whole = into.precision - (into.scale or 0) if said else PRECISION - SCALE
     if pa.types.is_integer(kind):
         most = 10 ** max(whole, 0) - 1
         return None if most.bit_length() >= min(kind.bit_width, _LONGEST + 1) else _both(most, kind)
