@@ -693,6 +693,13 @@ def test_a_parameter_whose_name_mlflow_does_not_keep_is_named_before_anything_is
     assert untouched(mlflow, new_model)
 
 
+@pytest.mark.parametrize("name", ["", "  ", ".", "..", "a/b", "a:b", "a'b", "a\nb", "a\0b", "x" * 257], ids=repr)
+def test_a_model_whose_name_no_registry_keeps_is_named_before_anything_is_recorded(fails, mlflow, name):
+    before = {one.name for one in mlflow.direct.search_experiments()}
+    assert re.search("name .* was wanted|are not allowed", fails(training(name)))
+    assert {one.name for one in mlflow.direct.search_experiments()} == before
+
+
 def test_two_seeds_are_refused(fails, new_model):
     said = fails(training(new_model, hyperparameters={"seed": 1}, seed=2))
     assert "seed is 2, and 1 in the hyperparameters" in said

@@ -78,6 +78,14 @@ def by_check(found):
     return {finding.check: finding for finding in found}
 
 
+def test_a_feature_without_a_value_has_no_range_to_leave():
+    frame = pd.DataFrame({"x": [1.0, 2.0], "gone": [np.nan, np.nan]})
+    for columns in (("x", "gone"), ("gone",)):
+        changed = DISTURBANCES["out_of_range"](frame, columns, Strength(0.1, 0.1, 0.1, 1.0, {}))
+        assert changed["gone"].isna().all()
+        assert (changed["x"] == frame["x"]).all() == (columns == ("gone",))
+
+
 def test_a_fine_model_holds_under_every_disturbance():
     found = Robustness(ALL, units={"distance": 1.609}, max_loss=0.1)(exam_of(fine))
     assert {str(finding) for finding in found if finding.outcome is not Outcome.PASS} == set()

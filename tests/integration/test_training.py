@@ -15,11 +15,13 @@ import pyarrow as pa
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from xops.core.model.training import AskedBy
 from xops.decorators import train_model
 from xops.hooks.iceberg.tables import IcebergHook
 from xops.hooks.models import training_code
 from xops.hooks.models.champions import load_version, training_record
 from xops.operators.training import TrainModelOperator
+from xops.operators.training_rows import learnable, newest
 
 pytestmark = pytest.mark.integration
 
@@ -201,3 +203,24 @@ def test_a_decorated_function_needs_no_airflow_in_a_notebook():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [1, 2]
+
+
+def test_lists_and_structures_are_features_like_any_other(lake):
+    ids = np.arange(12)
+    features = {
+        "id": ids, "day": [f"day {one}" for one in ids], "words": [[float(one), 1.5] for one in ids],
+        "about": [{"of": int(one)} for one in ids],
+    }  # fmt: skip
+    labels = pa.table({"id": ids[::-1], "late": [None if one % 4 == 0 else bool(one % 2) for one in ids[::-1]]})
+    for table, rows in (("nyc.words", pa.table(features)), ("nyc.heard", labels)):
+        lake.publish(lake.stage(rows, table=table, batch="2013-01"))
+    record = newest(
+        lake, model="m", features="nyc.words", labels="nyc.heard", on="id", target="late", columns=["words", "about"],
+        holdout={"by": "day", "share": 0.3}, window=1, asker=AskedBy.MANUAL, code="c",
+    )  # fmt: skip
+    frame = learnable(lake, "m", record)
+    kept = [int(one) for one in ids if one % 4 and not record.holdout.mask(np.array([f"day {one}"]))[0]]
+    assert frame["id"].tolist() == kept
+    assert [words.tolist() for words in frame["words"]] == [[float(one), 1.5] for one in kept]
+    assert frame["about"].tolist() == [{"of": one} for one in kept]
+    assert frame["late"].tolist() == [bool(one % 2) for one in kept]

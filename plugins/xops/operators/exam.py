@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from xops.hooks.store.evidence import EvidenceStore
 
 
+_LEFT, _RIGHT = "xops.features", "xops.labels"  # where rows that are joined come from
+
+
 class ExamOperator(CheckOperator):
     """Loads candidate and champion, and reads the rows that neither was trained on.
 
@@ -178,9 +181,17 @@ def labelled(
     target: str,
 ) -> pd.DataFrame:
     """Join the features and labels of some batches; rows without a label are left out. In the order of ``on``."""
+    import numpy as np
+    import pyarrow as pa
+
     wanted = list(dict.fromkeys([on, *columns]))
     left = lake.rows(features, columns=wanted, batches=batches)
     right = lake.rows(labels, columns=[on, target], batches=batches)
-    joined = left.join(right, keys=on, join_type="inner").sort_by(on)
-    frame: pd.DataFrame = joined.filter(joined[target].is_valid()).to_pandas(date_as_object=False)
+    right = right.filter(right[target].is_valid())
+    places = [
+        pa.table({on: side[on], name: np.arange(side.num_rows)}) for side, name in ((left, _LEFT), (right, _RIGHT))
+    ]
+    joined = places[0].join(places[1], keys=on, join_type="inner").sort_by(on)  # Arrow joins no lists
+    rows = left.take(joined[_LEFT]).append_column(target, right[target].take(joined[_RIGHT]))
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
     return frame

@@ -136,7 +136,10 @@ def _flipped(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) 
 
 
 def _outside(frame: pd.DataFrame, columns: tuple[str, ...], strength: Strength) -> pd.DataFrame:
-    chance, there = _chance(), numbers(frame, columns)
+    chance = _chance()
+    there = [one for one in numbers(frame, columns) if frame[one].notna().any()]
+    if not there:
+        return frame
     values = values_of(frame, there)
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     rows = np.flatnonzero(chance.random(len(frame)) < strength.outside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from xops.core.errors import Misconfigured
 from xops.core.evidence import slug
 from xops.hooks.store.evidence import now
 from xops.hooks.store.objects import Objects
@@ -14,9 +15,12 @@ class RetrainRequests:
 
     :param model: the registered model.
     :param objects: where they lie; the configured store when None.
+    :raises Misconfigured: when the name is empty.
     """
 
     def __init__(self, model: str, objects: Objects | None = None) -> None:
+        if not model.strip():
+            raise Misconfigured("retrain requests: the name of a registered model was wanted, it is empty")
         self.objects = objects or Objects.configured()
         self._decisions = f"decisions/{slug(model)}/"
         self._opened = f"requests/{slug(model)}/opened/"

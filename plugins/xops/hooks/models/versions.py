@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from xops.core.model.model_file import ModelFile
 
+_NAMED = 256  # characters that MLflow's databases keep of a name
 KEY = "xops.key"
 MANIFEST = "xops.manifest"
 SUPERSEDED = "xops.superseded"  # of several versions with one key all but the oldest
@@ -162,4 +163,6 @@ def quoted(name: str) -> str:
         raise Misconfigured(f"model name {name!r}: quotes and backslashes are not allowed")
     if not name.strip() or "/" in name or ":" in name:
         raise Misconfigured(f"model name {name!r}: a name without / and : was wanted")
+    if name in (".", "..") or not name.isprintable() or len(name) > _NAMED:
+        raise Misconfigured(f"model name {name!r:.80}: a name of at most {_NAMED} printable characters was wanted")
     return name
