@@ -224,6 +224,20 @@ def test_a_url_is_read_with_the_credentials_of_the_environment(moto, bucket, fil
     assert profile("s3://evidence/flights/*.parquet") == profile(f"{files}/*.parquet")
 
 
+def test_a_name_in_a_bucket_is_no_pattern_where_an_object_has_it(bucket, files):
+    for name in ("part [0].parquet", "part 0.parquet"):
+        obstore.put(bucket(), f"odd/{name}", (files / "part 1.parquet").read_bytes())
+    for asked, found in (("[0]", "[0]"), ("[01]", "0")):
+        (file,) = ParquetFiles(f"odd/part {asked}.parquet", bucket()).files
+        assert file.name == f"odd/part {found}.parquet"
+
+
+@pytest.mark.parametrize("name", ["flights//part 0.parquet", "flights/../part 0.parquet", "flights//*.parquet"])
+def test_a_name_that_no_bucket_has_is_refused(bucket, name):
+    with pytest.raises(Misconfigured, match="empty or dotted parts"):
+        profile(ParquetFiles(name, bucket()))
+
+
 def test_a_bucket_out_of_reach_is_not_taken_for_a_missing_file(bucket, free_port):
     with pytest.raises(Misconfigured, match="there is none"):
         ParquetFiles("nothing/*.parquet", bucket())

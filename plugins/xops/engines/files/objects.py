@@ -30,6 +30,10 @@ def answering(what: str) -> Iterator[None]:
         raise Misconfigured(f"{what}: it does not exist ({bounded(error)})") from error
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
         raise Misconfigured(f"{what}: access was refused ({bounded(error)}); check the connection it names") from error
+    except ValueError as error:
+        if "Could not parse path" not in str(error):
+            raise
+        raise Misconfigured(f"{what}: a name without empty or dotted parts was wanted ({bounded(error)})") from error
     except BaseError as error:
         if "NoSuchBucket" in str(error):
             raise Misconfigured(f"{what}: it does not exist ({bounded(error)})") from error

@@ -184,12 +184,22 @@ def _in_store(path: str, store: ObjectStore | None) -> list[Opened]:
     key = path if store else urlsplit(path).path.lstrip("/")
     store = store or _bucket(path)
     fixed = key[: min([key.index(sign) for sign in "*?[" if sign in key], default=len(key))]
-    if fixed == key:
+    if fixed == key or _is_there(path, store, key):
         return [Opened(path, (store, key))]
     with answering(path):
         pages = list(obstore.list(store, fixed.rpartition("/")[0] or None))
     keys = sorted(str(meta["path"]) for page in pages for meta in page)
     return [Opened(one, (store, one)) for one in keys if fnmatch.fnmatchcase(one, key)]
+
+
+def _is_there(path: str, store: ObjectStore, key: str) -> bool:
+    """Tell whether what looks like a pattern is the name of an object."""
+    import obstore
+
+    with answering(path), contextlib.suppress(FileNotFoundError):
+        obstore.head(store, key)
+        return True
+    return False
 
 
 def _bucket(url: str) -> Any:
