@@ -192,6 +192,8 @@ def _needed(rows: Rows, suite: Mapping[str, Any], asked: Sequence[Mapping[str, A
         wanted = columns_needed(suite, asked, names) if len(set(names)) == len(names) else names
         if isinstance(source, ArrowRows):
             return source.table if wanted is names else source.table.select(wanted)
-        schema = pa.schema([source.schema.field(name) for name in wanted], source.schema.metadata)
+        schema = source.schema
+        if wanted is not names:
+            schema = pa.schema([schema.field(name) for name in wanted], schema.metadata)
         batches = list(source.batches(wanted))
         return pa.Table.from_batches(batches).cast(schema) if batches else schema.empty_table()

@@ -198,7 +198,7 @@ def compile_expectation(
         where = as_sql(condition, by_name) if condition else ""
         named = named_columns(given)
         absent = [name for name in named if name not in by_name]
-        if "" in named or not _is_list_of_text(given.get("column_list", [])):
+        if "" in absent or not _is_list_of_text(given.get("column_list", [])):
             return None
         if absent and "exist" not in expectation["type"] and "table" not in expectation["type"]:
             missing = Answer(success=False, error=f'Error: The column "{absent[0]}" in BatchData does not exist.')
