@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 if TYPE_CHECKING:
     from xops.core.verdict import Verdict
@@ -159,9 +160,9 @@ def _server() -> Iterator[None]:
                 url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 90
                 while time.monotonic() < deadline and not _answers(url):
                     time.sleep(0.1)
-                os.environ |= {"AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps({"conn_type": "mlflow", "host": url})}
-                os.environ |= {"AIRFLOW_HOME": home}
-                yield
+                connection = json.dumps({"conn_type": "mlflow", "host": url})
+                with patch.dict(os.environ, AIRFLOW_CONN_MLFLOW_DEFAULT=connection, AIRFLOW_HOME=home):
+                    yield
             finally:
                 server.terminate()
 

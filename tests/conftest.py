@@ -45,8 +45,20 @@ for name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "A
     del os.environ[name]
 
 
+@pytest.fixture
+def environment_as_it_was():
+    """Fail a test that leaves another Airflow behind it: those after it would run in that one."""
+    before = _airflow()
+    yield
+    assert _airflow() == before
+
+
+def _airflow():
+    return {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
+
+
 @pytest.fixture(autouse=True)
-def _a_home_of_its_own(request, tmp_path, monkeypatch):
+def _a_home_of_its_own(environment_as_it_was, request, tmp_path, monkeypatch):
     """Give each test folders for evidence, models and tables of its own; Airflow's database stays the session's."""
     if request.node.get_closest_marker("unit") is None and "story" not in request.fixturenames:
         monkeypatch.setattr("xops.hooks.settings.home", lambda: tmp_path / "xops")

@@ -129,10 +129,10 @@ def _literal(column: Column, value: Any) -> str:
 
 def _from_object(given: Any) -> Condition:
     match given:
-        case {"type": "comparison", "column": {"name": str(name)}, "operator": str(operator), "parameter": literal}:
-            word = _WORDS.get(operator, operator)
-            if word in (*_MIRRORED, *_WORDS.values()) and isinstance(literal, list) == (word in _WORDS.values()):
-                return Comparison(name, word, literal)
+        case {"type": "comparison", "column": {"name": str(name)}, "operator": str(operator), "parameter": literal} if (
+            _takes(_WORDS.get(operator, operator), literal)
+        ):
+            return Comparison(name, _WORDS.get(operator, operator), literal)
         case {"type": "nullity", "column": {"name": str(name)}, "is_null": bool(null)}:
             return Nullity(name, null)
         case {"type": "and" | "or" as word, "conditions": [_, *_] as parts}:
@@ -140,6 +140,13 @@ def _from_object(given: Any) -> Condition:
         case {"type": "pass_through", "pass_through_filter": str(words)}:
             return _from_text(words, gx=False)
     raise UnsafeCondition(f"{bounded(given, 200)} is no comparison of a column with a literal")
+
+
+def _takes(operator: str, literal: Any) -> bool:
+    """Tell whether an operator is one, and whether it takes a list where it is given one."""
+    if isinstance(literal, list):
+        return operator in _WORDS.values()
+    return operator in _MIRRORED
 
 
 def _from_text(words: str, *, gx: bool) -> Condition:
@@ -179,9 +186,12 @@ class _Reader:
                 return Joined(word, (self.condition(left), self.condition(right)))
             case ast.UnaryOp(op=ast.Not(), operand=part) if not self.gx:
                 return Negated(self.condition(part))
-            case ast.Call(func=ast.Attribute(value=column, attr=attr), args=[], keywords=[]):
-                if attr in ("notnull", "notna", "isnull", "isna"):
-                    return Nullity(self.column(column), attr.startswith("is"))
+            case ast.Call(
+                func=ast.Attribute(value=column, attr="notnull" | "notna" | "isnull" | "isna" as attr),
+                args=[],
+                keywords=[],
+            ):
+                return Nullity(self.column(column), attr.startswith("is"))
             case ast.Compare(left=left, ops=ops, comparators=others):
                 sides = [left, *others]
                 pairs = zip(sides[:-1], ops, sides[1:], strict=True)
