@@ -1,5 +1,6 @@
 """Expectations that are queries, over files and frames, and what the queries cannot reach."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -73,3 +74,14 @@ def test_the_rows_are_read_once_and_only_the_columns_that_the_queries_name(monke
 def test_rows_without_a_column_or_without_a_row_are_counted():
     assert count_rows(ROWS.slice(0, 0), ["SELECT * FROM xops_batch"]) == [0]
     assert count_rows(ROWS, ["SELECT 1 FROM xops_batch"]) == [4]
+
+
+def test_rows_past_the_memory_are_on_disk_when_the_queries_reach_nothing_else():
+    random = np.random.default_rng(0)  # what does not repeat is not packed
+    rows = pa.table({name: random.integers(0, 2**60, 2_000_000) for name in "abcd"})
+    asked = [
+        "SELECT a FROM xops_batch GROUP BY a HAVING count(*) > 1",
+        "SELECT * FROM xops_batch WHERE a + b + c + d < 0",
+    ]
+    assert rows.nbytes > 60_000_000
+    assert count_rows(rows, asked, memory_limit="60MB") == [0, 0]
